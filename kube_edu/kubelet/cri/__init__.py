@@ -1,0 +1,114 @@
+"""The Container Runtime Interface: how the kubelet asks for sandboxes and containers.
+
+The calls and the fields are those of CRI v1 (`runtime.v1.RuntimeService` and `ImageService`),
+with plain dataclasses for the messages that matter here. `simulated.py` keeps containers as
+coroutines in virtual time, `process.py` starts real child processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+class CriError(Exception):
+    """A call that failed; `reason` is what a container's waiting state shows (ErrImagePull,
+    CreateContainerConfigError, RunContainerError)."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class PodSandboxConfig:
+    """What a sandbox is made from: the pod's identity, and its network settings."""
+
+    name: str
+    namespace: str
+    uid: str
+    attempt: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    hostname: str = ""
+    host_network: bool = False
+    ports: Sequence[Mapping[str, Any]] = ()
+    """containerPort entries of all the pod's containers (they share the sandbox's network)."""
+    dns: Mapping[str, Any] = field(default_factory=dict)
+    """{"servers": [...], "searches": [...], "options": [...]}: the pod's resolv.conf."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerConfig:
+    """What a container is made from. References (ConfigMap, Secret, field) are resolved."""
+
+    name: str
+    image: str
+    attempt: int = 0
+    command: Sequence[str] = ()
+    args: Sequence[str] = ()
+    working_dir: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    """Files by mount path: {"/etc/config": {"key": b"value"}}; an emptyDir is an empty dict."""
+    ports: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxStatus:
+    id: str
+    config: PodSandboxConfig
+    ready: bool
+    address: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStatus:
+    id: str
+    sandbox: str
+    config: ContainerConfig
+    state: str
+    """"created", "running" or "exited"."""
+    created_at: float = 0.0
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    exit_code: int = 0
+    reason: str = ""
+    """"Completed", "Error", "OOMKilled" once exited."""
+
+
+class Runtime(Protocol):
+    """RuntimeService and ImageService. Ids are opaque. Times are seconds since the epoch."""
+
+    async def pull_image(self, image: str) -> None:
+        """Raises CriError("ErrImagePull") for an image that no registry has."""
+
+    async def run_pod_sandbox(self, config: PodSandboxConfig) -> str: ...
+    async def stop_pod_sandbox(self, sandbox: str) -> None: ...
+    async def remove_pod_sandbox(self, sandbox: str) -> None: ...
+    async def list_pod_sandbox(self) -> list[SandboxStatus]: ...
+
+    async def create_container(self, sandbox: str, config: ContainerConfig) -> str: ...
+    async def start_container(self, container: str) -> None: ...
+    async def stop_container(self, container: str, timeout: float) -> None:
+        """Ask it to end, and kill it after `timeout` seconds; returns when it has ended."""
+
+    async def remove_container(self, container: str) -> None: ...
+    async def list_containers(self) -> list[ContainerStatus]: ...
+
+    async def exec_sync(
+        self, container: str, command: Sequence[str], timeout: float
+    ) -> tuple[int, bytes, bytes]:
+        """Run a command inside: exit code, stdout, stderr."""
+
+    def container_logs(self, container: str, *, follow: bool) -> AsyncIterator[tuple[float, bytes]]:
+        """Lines of output with the time of each, from the first; with `follow`, until it ends."""
+
+    async def changes(self) -> None:
+        """Return when some container or sandbox has changed since the last call (the kubelet's
+        pod lifecycle event generator waits here instead of polling)."""
+
+    async def dial(self, address: str, port: int) -> tuple[str, int]:
+        """Where a pod's (address, port) can really be reached: the same on a real network, the
+        stand-in socket where the runtime had to give another."""
