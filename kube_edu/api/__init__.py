@@ -1,0 +1,1 @@
+"""The object model of Kubernetes: pure functions over plain JSON dicts."""
