@@ -1,0 +1,220 @@
+"""The edge between sockets and the Requests and Responses of kube_edu.host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from kube_edu.host import Handler, Request, Response
+from kube_edu.wire.http import MAX_BODY, HttpConnection, HttpServer
+
+Conversation = Callable[[HttpConnection], Awaitable[None]]
+
+
+def converse(handler: Handler, conversation: Conversation) -> None:
+    async def main() -> None:
+        server = HttpServer(handler)
+        port = await server.listen("127.0.0.1", 0)
+        client = HttpConnection(f"127.0.0.1:{port}")
+        try:
+            async with asyncio.timeout(20):
+                await conversation(client)
+        finally:
+            await client.close()
+            await server.close()
+
+    asyncio.run(main())
+
+
+def test_a_request_arrives_with_all_its_parts() -> None:
+    seen: list[Request] = []
+
+    async def handler(request: Request) -> Response:
+        seen.append(request)
+        return Response(201, {"kind": "Echo"}, {"x-answer": "42"})
+
+    async def conversation(client: HttpConnection) -> None:
+        query = (("command", "ls"), ("command", "-l &=+"), ("watch", ""))
+        request = Request("POST", "/api/v1/a b/ü", query, {"accept": "x/y"}, {"ä": [1, None]})
+        answer = await client.request(request)
+        assert (answer.status, answer.body) == (201, {"kind": "Echo"})
+        assert answer.headers["x-answer"] == "42"
+
+    converse(handler, conversation)
+    (request,) = seen
+    assert (request.method, request.path) == ("POST", "/api/v1/a b/ü")
+    assert request.query == (("command", "ls"), ("command", "-l &=+"), ("watch", ""))
+    assert request.headers["accept"] == "x/y"
+    assert request.headers["content-type"] == "application/json"
+    assert request.body.strip() == '{"ä":[1,null]}'.encode()
+    assert request.peer.address == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [({"a": 1}, {"a": 1}), ([1], [1]), ("text", b"text"), (b"\x00\xff", b"\x00\xff"), (None, b"")],
+)
+def test_bodies_travel_as_what_they_are(body: Any, read: Any) -> None:
+    async def handler(request: Request) -> Response:
+        return Response(body=body)
+
+    async def conversation(client: HttpConnection) -> None:
+        assert (await client.request(Request("GET", "/"))).body == read
+
+    converse(handler, conversation)
+
+
+def test_each_message_of_a_watch_arrives_when_it_is_sent() -> None:
+    more = asyncio.Event()
+
+    async def events() -> AsyncIterator[dict[str, Any]]:
+        yield {"type": "ADDED", "object": {"name": "ünï\ncode"}}
+        await more.wait()
+        yield {"type": "MODIFIED", "object": {"data": "x" * 300_000}}
+
+    async def handler(request: Request) -> Response:
+        return Response(stream=events())
+
+    async def conversation(client: HttpConnection) -> None:
+        answer = await client.request(Request("GET", "/", (("watch", "true"),)))
+        assert answer.stream is not None
+        first = await anext(answer.stream)
+        assert first == {"type": "ADDED", "object": {"name": "ünï\ncode"}}
+        more.set()
+        second = await anext(answer.stream)
+        assert len(second["object"]["data"]) == 300_000
+        assert [rest async for rest in answer.stream] == []
+
+    converse(handler, conversation)
+
+
+def test_a_log_arrives_as_bytes() -> None:
+    async def lines() -> AsyncIterator[Any]:
+        yield b"one\n"
+        yield "two\n"
+
+    async def handler(request: Request) -> Response:
+        return Response(headers={"content-type": "text/plain"}, stream=lines())
+
+    async def conversation(client: HttpConnection) -> None:
+        answer = await client.request(Request("GET", "/log"))
+        assert answer.stream is not None
+        assert b"".join([chunk async for chunk in answer.stream]) == b"one\ntwo\n"
+
+    converse(handler, conversation)
+
+
+def test_a_reader_that_leaves_ends_the_stream_on_the_server() -> None:
+    ended = asyncio.Event()
+
+    async def events() -> AsyncIterator[dict[str, Any]]:
+        try:
+            yield {}
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def handler(request: Request) -> Response:
+        return Response(stream=events())
+
+    async def conversation(client: HttpConnection) -> None:
+        answer = await client.request(Request("GET", "/", (("watch", "true"),)))
+        assert answer.stream is not None
+        await anext(answer.stream)
+        await answer.close()
+        await ended.wait()
+
+    converse(handler, conversation)
+
+
+def test_a_stream_that_breaks_is_a_connection_error() -> None:
+    async def events() -> AsyncIterator[dict[str, Any]]:
+        yield {}
+        raise ConnectionError("etcd is gone")
+
+    async def handler(request: Request) -> Response:
+        return Response(stream=events())
+
+    async def conversation(client: HttpConnection) -> None:
+        answer = await client.request(Request("GET", "/", (("watch", "true"),)))
+        assert answer.stream is not None
+        await anext(answer.stream)
+        with pytest.raises(ConnectionError):
+            await anext(answer.stream)
+
+    converse(handler, conversation)
+
+
+def test_closing_the_server_breaks_its_streams() -> None:
+    async def events() -> AsyncIterator[dict[str, Any]]:
+        yield {}
+        await asyncio.Event().wait()
+
+    async def handler(request: Request) -> Response:
+        return Response(stream=events())
+
+    async def main() -> None:
+        server = HttpServer(handler)
+        port = await server.listen("127.0.0.1", 0)
+        client = HttpConnection(f"127.0.0.1:{port}")
+        answer = await client.request(Request("GET", "/", (("watch", "true"),)))
+        assert answer.stream is not None
+        async with asyncio.timeout(20):
+            await anext(answer.stream)
+            await server.close()
+            with pytest.raises(ConnectionError):
+                await anext(answer.stream)
+            with pytest.raises(ConnectionError):
+                await client.request(Request("GET", "/"))
+        await client.close()
+
+    asyncio.run(main())
+
+
+def test_a_body_over_three_mebibytes_is_refused_with_a_status() -> None:
+    async def handler(request: Request) -> Response:
+        return Response(body={"size": len(request.body)})
+
+    async def conversation(client: HttpConnection) -> None:
+        most = await client.request(Request("POST", "/", body=bytes(MAX_BODY)))
+        assert most.body == {"size": MAX_BODY}
+        more = await client.request(Request("POST", "/", body=bytes(MAX_BODY + 1)))
+        assert (more.status, more.body["reason"]) == (413, "RequestEntityTooLarge")
+        assert more.body["message"] == "Request entity too large: limit is 3145728"
+
+    converse(handler, conversation)
+
+
+def test_a_bug_in_a_handler_is_an_internal_error_and_is_told() -> None:
+    told: list[str] = []
+
+    async def handler(request: Request) -> Response:
+        raise ValueError("a slip")
+
+    async def conversation(client: HttpConnection) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+        answer = await client.request(Request("GET", "/x"))
+        assert (answer.status, answer.body["reason"]) == (500, "InternalError")
+
+    converse(handler, conversation)
+    assert told == ["the handler of GET /x failed"]
+
+
+def test_the_client_looks_up_where_a_server_can_be_reached() -> None:
+    async def handler(request: Request) -> Response:
+        return Response(body=request.headers["host"])
+
+    async def main() -> None:
+        server = HttpServer(handler)
+        port = await server.listen("127.0.0.1", 0)
+        client = HttpConnection("node-1:10250", locate=lambda host, asked: ("127.0.0.1", port))
+        async with asyncio.timeout(20):
+            assert (await client.request(Request("GET", "/"))).status == 200
+        await client.close()
+        await server.close()
+
+    asyncio.run(main())
