@@ -11,6 +11,8 @@ net.heal           -                                     the simulation: all lin
 net.drop           source, target, message               the simulation: a datagram lost
 host.start         -                                     a machine is on; its components start
 host.crash         -                                     power cut: memory and unsynced bytes gone
+process.kill       process                               one process ended at once (kill -9)
+process.start      process                               and started again
 host.pause         -                                     frozen, as by SIGSTOP
 host.resume        -                                     thawed
 disk.sync          path, bytes                           the disk: these bytes are durable now

@@ -1,0 +1,271 @@
+"""One request and its answer over a simulated connection.
+
+What a TCP connection promises holds here: messages arrive in order and once. What it cannot know,
+it does not: a machine that lost power says nothing, and the other end waits until it gives up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kube_edu.host import Handler, Peer, Request, Response
+
+if TYPE_CHECKING:
+    from kube_edu.sim.machine import Machine, Process
+    from kube_edu.sim.network import Listener, Network
+
+GIVE_UP_SECONDS = 30.0
+"""How long an end waits on a path that is broken: client-go's HTTP/2 health check."""
+
+WINDOW = 256
+"""Messages of a stream that may be on their way unread; then the sender waits."""
+
+KERNEL = contextvars.Context()
+"""Packets in flight belong to no process: they go on when their sender is frozen or dead."""
+
+
+class SimClient:
+    """Implements `kube_edu.host.HttpClient`."""
+
+    def __init__(self, network: Network, process: Process, endpoint: str, peer: Peer) -> None:
+        self._network = network
+        self._process = process
+        self._endpoint = endpoint
+        self._peer = peer
+
+    async def request(self, request: Request) -> Response:
+        target, port = self._network.find(self._endpoint)
+        if target is None:
+            raise ConnectionError(f"no such host: {self._endpoint}")
+        if not self._process.alive:
+            raise ConnectionError("the process has ended")
+        connection = Connection(self._network, self._process, target, port)
+        return await connection.exchange(replace(request, peer=self._peer))
+
+    async def close(self) -> None:
+        """Nothing is kept open between requests."""
+
+
+class Connection:
+    """A connection from a process to a port of a machine, for one request."""
+
+    def __init__(self, network: Network, client: Process, target: Machine, port: int) -> None:
+        self.client = client
+        self.server: Process | None = None
+        self.listener: Listener | None = None
+        self._network = network
+        self._loop = network.simulation.loop
+        self._target = target
+        self._port = port
+        self._response: asyncio.Future[Response] = self._loop.create_future()
+        self._stream = SimStream(self)
+        self._task: asyncio.Task[None] | None = None
+        self._last = {True: 0.0, False: 0.0}  # latest arrival, to the server and to the client
+        self._held: list[tuple[bool, Callable[[], None]]] = []  # waiting for the path to be whole
+        self._give_up: asyncio.TimerHandle | None = None
+        self._unread = 0
+        self._room: asyncio.Future[None] | None = None
+        self._closed = False
+
+    # --- the client's end
+
+    async def exchange(self, request: Request) -> Response:
+        self._network.opened(self)
+        self._transmit(True, partial(self._accept, request))
+        self.path_changed()
+        try:
+            return await self._response
+        except asyncio.CancelledError:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """The client has lost interest: the server's side ends too."""
+        self._stream.finish()
+        self._transmit(True, self._close)
+
+    def read(self) -> None:
+        """The client took a message from the stream: there is room for another."""
+        self._unread -= 1
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    def _answered(self, response: Response) -> None:
+        if not self._response.done():
+            self._response.set_result(response)
+        if response.stream is None:
+            self._close()
+
+    def _ended(self) -> None:
+        self._stream.finish()
+        self._close()
+
+    def _failed(self, error: ConnectionError) -> None:
+        if not self._response.done():
+            if self.client.alive:
+                self._response.set_exception(error)
+        else:
+            self._stream.finish(error)
+        self._close()
+
+    # --- the server's end
+
+    def _accept(self, request: Request) -> None:
+        self.listener = self._network.listener(self._target, self._port)
+        if self.listener is None:
+            error = ConnectionRefusedError(f"{self._target.name}:{self._port} refused to connect")
+            self._transmit(False, partial(self._failed, error), kernel=True)
+            return
+        self.server = self.listener.process
+        self._task = self.server.spawn(self._serve(request, self.listener.handler))
+
+    async def _serve(self, request: Request, handler: Handler) -> None:
+        assert self.server is not None
+        try:
+            response = await handler(request)
+            if response.stream is None:
+                self._transmit(False, partial(self._answered, response))
+            else:
+                await self._serve_stream(response)
+        except ConnectionError as error:
+            reset = ConnectionResetError(f"{self._target.name}:{self._port} broke off: {error}")
+            self._transmit(False, partial(self._failed, reset))
+        except Exception as error:
+            self.server.fail(error)
+
+    async def _serve_stream(self, response: Response) -> None:
+        assert response.stream is not None
+        try:
+            self._transmit(False, partial(self._answered, replace(response, stream=self._stream)))
+            async for message in response.stream:
+                while self._unread >= WINDOW:
+                    self._room = self._loop.create_future()
+                    await self._room
+                self._unread += 1
+                self._transmit(False, partial(self._stream.push, message))
+            self._transmit(False, self._ended)
+        finally:
+            await response.close()
+
+    # --- the path between them
+
+    def _transmit(self, to_server: bool, action: Callable[[], None], kernel: bool = False) -> None:
+        """Do `action` at the other end when the message has arrived there. What a process that
+        has ended still sends is ignored; its `kernel` may still reset the connection."""
+        sender = self.client if to_server else self.server
+        if self._closed or (sender is not None and not sender.alive and not kernel):
+            return
+        near, far = self.client.machine, self._target
+        delay = self._network.stream_delay(*((near, far) if to_server else (far, near)))
+        after_the_last = math.nextafter(self._last[to_server], math.inf)
+        self._last[to_server] = max(after_the_last, self._loop.time() + delay)
+        self._loop.call_at(self._last[to_server], self._arrive, to_server, action, context=KERNEL)
+
+    def _arrive(self, to_server: bool, action: Callable[[], None]) -> None:
+        if self._closed:
+            return
+        if self._held or not self._network.connected(self.client.machine, self._target):
+            self._held.append((to_server, action))
+            self.path_changed()
+        else:
+            action()
+
+    def path_changed(self) -> None:
+        """A link was cut or healed, or a machine went down or came up."""
+        if not self._network.connected(self.client.machine, self._target):
+            if self._give_up is None:
+                error = ConnectionError(f"no sign of life from {self._target.name}:{self._port}")
+                self._give_up = self._loop.call_later(
+                    GIVE_UP_SECONDS, self._failed, error, context=KERNEL
+                )
+            return
+        if self._give_up is not None:
+            self._give_up.cancel()
+            self._give_up = None
+        for process in (self.client, self.server):
+            if process is not None and not process.alive:
+                self.end_died(process)
+        held, self._held = self._held, []
+        for to_server, action in held:
+            self._transmit(to_server, action, kernel=True)
+
+    def end_died(self, process: Process) -> None:
+        """One end's process is gone. A machine that is up resets its connections; one without
+        power cannot."""
+        if process.machine.state == "down":
+            return
+        if process is self.client:
+            self._transmit(True, self._close, kernel=True)
+        else:
+            self._reset_client()
+
+    def reset(self) -> None:
+        """The server stopped listening."""
+        if self._task is not None:
+            self._task.cancel()
+        self._reset_client()
+
+    def _reset_client(self) -> None:
+        error = ConnectionResetError(f"connection reset by {self._target.name}:{self._port}")
+        self._transmit(False, partial(self._failed, error), kernel=True)
+
+    def _close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._give_up is not None:
+            self._give_up.cancel()
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+        self._network.closed(self)
+
+
+class SimStream:
+    """The client's end of a streamed response: an async iterator that ends, or raises
+    ConnectionError when the connection broke."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._messages: deque[Any] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._finished = False
+        self._error: ConnectionError | None = None
+
+    def __aiter__(self) -> SimStream:
+        return self
+
+    async def __anext__(self) -> Any:
+        while not self._messages:
+            if self._error is not None:
+                raise self._error
+            if self._finished:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        self._connection.read()
+        return self._messages.popleft()
+
+    async def aclose(self) -> None:
+        if not self._finished:
+            self._connection.abandon()
+
+    def push(self, message: Any) -> None:
+        self._messages.append(message)
+        self._wake()
+
+    def finish(self, error: ConnectionError | None = None) -> None:
+        if not self._finished:
+            self._finished = True
+            self._error = error
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
