@@ -1,0 +1,25 @@
+"""Figures: pure functions from a trace or a state to a picture that also says itself in words."""
+
+from kube_edu.viz.cluster import cluster_picture
+from kube_edu.viz.figure import Figure
+from kube_edu.viz.merge import three_way
+from kube_edu.viz.objects import object_graph
+from kube_edu.viz.path import request_path
+from kube_edu.viz.tables import Table
+from kube_edu.viz.timeline import Lane, Mark, host_lanes, pod_lanes, timeline
+from kube_edu.viz.traffic import traffic
+
+__all__ = [
+    "Figure",
+    "Lane",
+    "Mark",
+    "Table",
+    "cluster_picture",
+    "host_lanes",
+    "object_graph",
+    "pod_lanes",
+    "request_path",
+    "three_way",
+    "timeline",
+    "traffic",
+]
