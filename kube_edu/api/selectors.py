@@ -148,7 +148,7 @@ class _Parser:
     operators only where an operator may stand; elsewhere they are ordinary names."""
 
     def __init__(self, text: str) -> None:
-        self.tokens = [*_TOKEN.findall(text), ""]
+        self.tokens: list[str] = [*_TOKEN.findall(text), ""]
 
     def requirements(self) -> list[Requirement]:
         found: list[Requirement] = []

@@ -1,0 +1,373 @@
+"""The types of all fields of all built-in kinds, and the decoding of objects by them.
+
+The schemas are those that Kubernetes 1.33 publishes as its OpenAPI document; the package
+kubernetes-validate carries them as a data file. They are compiled, at first use, to one small
+function a type, so that decoding a pod takes a few dozen microseconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import importlib.util
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kube_edu.api import quantity
+from kube_edu.api.meta import Object
+from kube_edu.api.status import ApiError, FieldError, bad_request, required
+
+Schema = dict[str, Any]
+"""One JSON schema definition, with Kubernetes' own x-kubernetes-* keys."""
+
+
+def decode(obj: Object) -> tuple[Object, list[str]]:
+    """A clean copy of an object as received, and the paths of its unknown fields.
+
+    Like Kubernetes' JSON decoder it leaves out unknown fields and nulls, and writes quantities
+    and times in their canonical form. A value of the wrong type raises a BadRequest error.
+    """
+    definition_name = _definition_name(obj.get("apiVersion", ""), obj.get("kind", ""))
+    unknown: list[str] = []
+    try:
+        return _decoder(definition_name)(obj, "", unknown), unknown
+    except _WrongType as error:
+        raise cannot_be_handled(obj, f"json: cannot unmarshal {error}") from None
+    except ValueError as error:
+        raise cannot_be_handled(obj, str(error)) from None
+
+
+def validate(obj: Object) -> list[FieldError]:
+    """The required fields of an object's spec that it lacks."""
+    schema = definition(obj.get("apiVersion", ""), obj.get("kind", ""))
+    top = {name: part for name, part in properties(schema).items() if name not in _NOT_CHECKED}
+    missing = [required(n) for n in schema.get("required", ()) if n in top and _absent(obj.get(n))]
+    for name, part in top.items():
+        if obj.get(name) is not None:
+            missing += _missing(part, obj[name], name)
+    return missing
+
+
+def unknown_fields(obj: Object) -> list[str]:
+    """The paths of fields that the object's kind does not have: "spec.containers[0].imagee"."""
+    return decode(obj)[1]
+
+
+def prune(obj: Object) -> Object:
+    """A clean copy without unknown fields."""
+    return decode(obj)[0]
+
+
+def strict_error(obj: Object, unknown: list[str]) -> ApiError:
+    """What fieldValidation=Strict answers to unknown fields."""
+    listed = ", ".join(f'unknown field "{path}"' for path in unknown)
+    return cannot_be_handled(obj, f"strict decoding error: {listed}")
+
+
+def cannot_be_handled(obj: Object, why: str) -> ApiError:
+    """400: the body is no object of its kind."""
+    kind = obj.get("kind", "")
+    version = obj.get("apiVersion", "").rpartition("/")[2]
+    return bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+
+
+# Looking at schemas
+
+
+@functools.cache
+def definitions() -> dict[str, Schema]:
+    """All definitions, by names such as "io.k8s.api.core.v1.PodSpec"."""
+    spec = importlib.util.find_spec("kubernetes_validate")
+    assert spec is not None and spec.origin is not None
+    folder = Path(spec.origin).parent / "kubernetes-json-schema" / "v1.33.0-local"
+    loaded: dict[str, Schema] = json.loads((folder / "_definitions.json").read_bytes())["$defs"]
+    return loaded
+
+
+def definition(api_version: str, kind: str) -> Schema:
+    """The definition of a kind; KeyError when it is unknown."""
+    return definitions()[_definition_name(api_version, kind)]
+
+
+def resolved(schema: Schema) -> Schema:
+    """The definition that a schema refers to, or the schema itself."""
+    reference = schema.get("$ref")
+    return schema if reference is None else definitions()[_referent(reference)]
+
+
+def properties(schema: Schema) -> dict[str, Schema]:
+    found: dict[str, Schema] = resolved(schema).get("properties", {})
+    return found
+
+
+def field(schema: Schema | None, name: str) -> Schema | None:
+    """The schema of one field of a struct or value of a map; None where nothing is known."""
+    if schema is None:
+        return None
+    whole = resolved(schema)
+    values = whole.get("additionalProperties")
+    return whole.get("properties", {}).get(name) or (values if isinstance(values, dict) else None)
+
+
+@functools.cache
+def _names_by_kind() -> dict[tuple[str, str], str]:
+    found = {}
+    for name, schema in definitions().items():
+        for gvk in schema.get("x-kubernetes-group-version-kind", ()):
+            version = f"{gvk['group']}/{gvk['version']}" if gvk["group"] else gvk["version"]
+            found[version, gvk["kind"]] = name
+    return found
+
+
+def _definition_name(api_version: str, kind: str) -> str:
+    return _names_by_kind()[api_version, kind]
+
+
+def _referent(reference: str) -> str:
+    return reference.removeprefix("#/$defs/")
+
+
+# Decoding: one function a type, from (value, path, unknown fields so far) to the clean value
+
+
+_Decoder = Callable[[Any, str, list[str]], Any]
+
+
+_INDEX = re.compile(r"\[.*?\]")
+
+
+class _WrongType(Exception):
+    """A value of the wrong type, told as Go's json.UnmarshalTypeError tells it."""
+
+    def __init__(self, value: Any, type: str, *, exact: bool = False) -> None:
+        self.found = _json_type(value) + (f" {value}" if exact else "")
+        self.type = type
+        self.field = ""
+
+    def __str__(self) -> str:
+        where = f"struct field {self.field}" if self.field else "value"
+        return f"{self.found} into Go {where} of type {self.type}"
+
+
+def _json_type(value: Any) -> str:
+    names = {str: "string", bool: "bool", dict: "object", list: "array"}
+    return names.get(type(value), "number")
+
+
+@functools.cache
+def _decoder(name: str) -> _Decoder:
+    if name in _SPECIAL:
+        return _SPECIAL[name]
+    schema = definitions()[name]
+    if "properties" not in schema:
+        return _compile(schema)
+    return _struct(schema["properties"], *_go_names(name))
+
+
+def _compile(schema: Schema) -> _Decoder:
+    if "$ref" in schema:
+        name = _referent(schema["$ref"])
+        # Looked up at use: a type may contain itself.
+        return lambda value, path, unknown: _decoder(name)(value, path, unknown)
+    type = _type(schema)
+    if type == "array":
+        return _list(schema["items"])
+    if type == "object":
+        values = schema.get("additionalProperties")
+        return _map(values) if isinstance(values, dict) else _anything
+    if type == "integer":
+        return _integer(schema.get("format", "int64"))
+    if schema.get("format") == "byte":
+        return _bytes
+    if schema.get("format") == "date-time":
+        return _time
+    return {"string": _string, "boolean": _boolean, "number": _number}[type]
+
+
+def _struct(fields: dict[str, Schema], go_name: str, go_type: str) -> _Decoder:
+    decoders = {name: _compile(schema) for name, schema in fields.items()}
+
+    def decode_struct(value: Any, path: str, unknown: list[str]) -> Any:
+        if type(value) is not dict:
+            raise _WrongType(value, go_type)
+        clean = {}
+        for name, item in value.items():
+            decoder = decoders.get(name)
+            where = f"{path}.{name}" if path else name
+            if decoder is None:
+                unknown.append(where)
+            elif item is not None:
+                try:
+                    clean[name] = decoder(item, where, unknown)
+                except _WrongType as error:
+                    error.field = error.field or f"{go_name}.{_INDEX.sub('', where)}"
+                    raise
+        return clean
+
+    return decode_struct
+
+
+def _list(items: Schema) -> _Decoder:
+    decoder, zero, go_type = _compile(items), _zero(items), f"[]{_go_type(items)}"
+
+    def decode_list(value: Any, path: str, unknown: list[str]) -> Any:
+        if type(value) is not list:
+            raise _WrongType(value, go_type)
+        return [
+            decoder(zero if item is None else item, f"{path}[{i}]", unknown)
+            for i, item in enumerate(value)
+        ]
+
+    return decode_list
+
+
+def _map(values: Schema) -> _Decoder:
+    decoder, zero, go_type = _compile(values), _zero(values), f"map[string]{_go_type(values)}"
+
+    def decode_map(value: Any, path: str, unknown: list[str]) -> Any:
+        if type(value) is not dict:
+            raise _WrongType(value, go_type)
+        return {
+            key: decoder(zero if item is None else item, f"{path}[{key}]", unknown)
+            for key, item in value.items()
+        }
+
+    return decode_map
+
+
+def _integer(format: str) -> _Decoder:
+    bound = 2 ** (31 if format == "int32" else 63)
+
+    def decode_integer(value: Any, path: str, unknown: list[str]) -> Any:
+        if type(value) is int and -bound <= value < bound:
+            return value
+        raise _WrongType(value, format, exact=type(value) in (int, float))
+
+    return decode_integer
+
+
+def _scalar(go_type: str, *types: type) -> _Decoder:
+    def decode_scalar(value: Any, path: str, unknown: list[str]) -> Any:
+        if type(value) in types:
+            return value
+        raise _WrongType(value, go_type)
+
+    return decode_scalar
+
+
+_string = _scalar("string", str)
+_boolean = _scalar("bool", bool)
+_number = _scalar("float64", int, float)
+_int_or_string = _scalar("int32", int, str)
+
+
+def _anything(value: Any, path: str, unknown: list[str]) -> Any:
+    return value
+
+
+def _quantity(value: Any, path: str, unknown: list[str]) -> Any:
+    if type(value) not in (str, int, float):
+        raise _WrongType(value, "resource.Quantity")
+    return quantity.canonical(value)
+
+
+def _bytes(value: Any, path: str, unknown: list[str]) -> Any:
+    try:
+        base64.b64decode(_string(value, path, unknown), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"illegal base64 data in {path}: {error}") from None
+    return value
+
+
+_CANONICAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+def _time(value: Any, path: str, unknown: list[str]) -> Any:
+    text = _string(value, path, unknown)
+    if _CANONICAL_TIME.fullmatch(text):
+        return text
+    return _moment(text).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _micro_time(value: Any, path: str, unknown: list[str]) -> Any:
+    return _moment(_string(value, path, unknown)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass  # told below, as a time without a zone is
+    layout = "2006-01-02T15:04:05Z07:00"
+    raise ValueError(f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"')
+
+
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_SPECIAL: dict[str, _Decoder] = {
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": _quantity,
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": _int_or_string,
+    f"{_META}Time": _time,
+    f"{_META}MicroTime": _micro_time,
+}
+
+
+def _go_names(definition_name: str) -> tuple[str, str]:
+    """ "PodSpec" and "v1.PodSpec"."""
+    package, name = definition_name.split(".")[-2:]
+    return name, f"{package}.{name}"
+
+
+def _go_type(schema: Schema) -> str:
+    if "$ref" in schema:
+        return _go_names(_referent(schema["$ref"]))[1]
+    name = _type(schema)
+    if name == "array":
+        return f"[]{_go_type(schema['items'])}"
+    return {"boolean": "bool", "integer": str(schema.get("format", "int64"))}.get(name, name)
+
+
+def _type(schema: Schema) -> str:
+    """The JSON type, of which "null" is always an alternative too."""
+    types = schema.get("type", "object")
+    return types if isinstance(types, str) else str(types[0])
+
+
+def _zero(schema: Schema) -> Any:
+    """What a null in a list or map stands for."""
+    if "$ref" in schema:
+        name = _referent(schema["$ref"])
+        return {"Quantity": "0", "IntOrString": 0}.get(_go_names(name)[0], {})
+    name = _type(schema)
+    return {"string": "", "array": [], "boolean": False, "integer": 0, "number": 0}.get(name, {})
+
+
+# Required fields
+
+_NOT_CHECKED = ("apiVersion", "kind", "metadata", "status")
+# Required by the schema, and yet allowed to be empty.
+_MAY_BE_EMPTY = ("endpoints", "value")
+
+
+def _missing(schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
+    whole = resolved(schema)
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from _missing(whole.get("items", {}), item, f"{path}[{i}]")
+    elif isinstance(value, dict):
+        for name in whole.get("required", ()):
+            if name not in _MAY_BE_EMPTY and _absent(value.get(name)):
+                yield required(f"{path}.{name}")
+        for name, item in value.items():
+            if isinstance(item, (dict, list)) and (part := field(whole, name)) is not None:
+                yield from _missing(part, item, f"{path}.{name}")
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value == "" or value == []
