@@ -1,0 +1,66 @@
+"""What a pod asks for and what a node has, as integers: CPU in thousandths, all else in units.
+
+Source: kubernetes, pkg/api/v1/resource/helpers.go and pkg/scheduler/util/pod_resources.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from kube_edu.api import quantity
+from kube_edu.api.meta import Object
+
+Resources = dict[str, int]
+
+DEFAULT_REQUEST: Resources = {"cpu": 100, "memory": 200 * 1024 * 1024}
+"""What a container that requests nothing counts for when nodes are scored (never when they are
+filtered), so that such pods do not all pile up on one node."""
+
+
+def amounts(quantities: Mapping[str, str]) -> Resources:
+    """A resource list ({"cpu": "500m"}) as integers, rounded up."""
+    return {
+        name: (quantity.milli if name == "cpu" else quantity.whole)(quantity.parse(value))
+        for name, value in quantities.items()
+    }
+
+
+def requests(pod: Object, default: Resources | None = None) -> Resources:
+    """What a pod requests: its containers together, or an init container if that needs more.
+    Init containers that stay (restartPolicy Always, the sidecars) count with both."""
+    spec = pod["spec"]
+    sidecars: Resources = {}
+    largest: Resources = {}
+    for container in spec.get("initContainers") or ():
+        asked = _container(container, default)
+        if container.get("restartPolicy") == "Always":
+            sidecars = add(sidecars, asked)
+            asked = {}
+        largest = _larger(largest, add(sidecars, asked))
+    running = total(_container(c, default) for c in spec.get("containers") or ())
+    overhead = amounts(spec.get("overhead") or {})
+    return add(_larger(largest, add(running, sidecars)), overhead)
+
+
+def _container(container: Object, default: Resources | None) -> Resources:
+    asked = amounts((container.get("resources") or {}).get("requests") or {})
+    return {**(default or {}), **asked}
+
+
+def add(a: Resources, b: Resources) -> Resources:
+    return {name: a.get(name, 0) + b.get(name, 0) for name in {**a, **b}}
+
+
+def total(parts: Iterable[Resources]) -> Resources:
+    result: Resources = {}
+    for part in parts:
+        result = add(result, part)
+    return result
+
+
+def subtract(a: Resources, b: Resources) -> Resources:
+    return {name: a.get(name, 0) - b.get(name, 0) for name in {**a, **b}}
+
+
+def _larger(a: Resources, b: Resources) -> Resources:
+    return {name: max(a.get(name, 0), b.get(name, 0)) for name in {**a, **b}}
