@@ -1,0 +1,101 @@
+"""What `kubectl apply` decides: from what is declared, what was declared last, and what is.
+
+Client-side apply (kubectl, pkg/cmd/apply and apimachinery, pkg/util/strategicpatch,
+CreateThreeWayMergePatch): whatever the declaration says is set, whatever the last declaration said
+and this one does not is removed, and everything else is left to whoever owns it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from kube_edu.api import schema
+from kube_edu.api.meta import Object, annotations
+from kube_edu.api.schema import Schema
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+Action = tuple[str, Object | None]
+"""("create", the object), ("patch", a strategic merge patch), ("delete", None), ("keep", None)."""
+
+Plan = Callable[[Object | None, Object | None, Object | None], Action]
+
+
+def plan(declared: Object | None, last_applied: Object | None, live: Object | None) -> Action:
+    """The one action that brings a live object to its declaration. None stands for: not declared
+    (any more), never applied, not there."""
+    if declared is None:
+        pruned = live is not None and last_applied is not None
+        return ("delete", None) if pruned else ("keep", None)
+    if live is None:
+        return "create", declared
+    kind = schema.definition(declared["apiVersion"], declared["kind"])
+    patch = three_way(declared, last_applied or {}, live, kind)
+    return ("patch", patch) if patch else ("keep", None)
+
+
+def three_way(declared: Object, last: Object, live: Object, kind: Schema | None = None) -> Object:
+    """The strategic merge patch from `live` to `declared`; empty when there is nothing to do."""
+    patch: Object = {}
+    for name, wanted in declared.items():
+        field = schema.field(kind, name)
+        found = live.get(name)
+        if isinstance(wanted, dict) and isinstance(found, dict):
+            change: Any = three_way(wanted, _dict(last.get(name)), found, field)
+        elif isinstance(wanted, list) and isinstance(found, list):
+            change = _list_change(wanted, last.get(name) or [], found, field)
+        else:
+            change = None if wanted == found else wanted
+        if change:
+            patch[name] = change
+        elif wanted != found and not isinstance(wanted, (dict, list)):
+            patch[name] = wanted  # zero, false, "" or an explicit null
+    for name in last:
+        if name not in declared and name in live:
+            patch[name] = None
+    return patch
+
+
+def _list_change(wanted: list[Any], last: list[Any], found: list[Any], field: Schema | None) -> Any:
+    """Lists with a merge key change item by item; all others are replaced whole."""
+    key = (field or {}).get("x-kubernetes-patch-merge-key")
+    if not key or (field or {}).get("x-kubernetes-patch-strategy", "").find("merge") < 0:
+        return [] if wanted == found else wanted
+    item_schema = (field or {}).get("items")
+    found_by, last_by = {i.get(key): i for i in found}, {i.get(key): i for i in last}
+    wanted_keys = [item.get(key) for item in wanted]
+    changes: list[Any] = []
+    for item in wanted:
+        there = found_by.get(item.get(key))
+        if there is None:
+            changes.append(item)
+        elif change := three_way(item, last_by.get(item.get(key), {}), there, item_schema):
+            changes.append({key: item[key], **change})
+    for gone in last_by:
+        if gone not in wanted_keys and gone in found_by:
+            changes.append({key: gone, "$patch": "delete"})
+    return changes
+
+
+def _dict(value: Any) -> Object:
+    return value if isinstance(value, dict) else {}
+
+
+def last_applied(live: Object | None) -> Object | None:
+    """The declaration that the live object was last applied from; None if it never was."""
+    text = annotations(live or {}).get(LAST_APPLIED)
+    if text is None:
+        return None
+    decoded: Object = json.loads(text)
+    return decoded
+
+
+def noted(change: Object, declared: Object) -> Object:
+    """An object to create, or a patch, with the declaration in its annotation for the next apply
+    to compare with."""
+    text = json.dumps(declared, separators=(",", ":"), sort_keys=True) + "\n"
+    metadata = change.get("metadata") or {}
+    notes = {**(metadata.get("annotations") or {}), LAST_APPLIED: text}
+    return {**change, "metadata": {**metadata, "annotations": notes}}
