@@ -46,21 +46,12 @@ def validate(obj: Object) -> list[FieldError]:
     """The required fields of an object's spec that it lacks."""
     schema = definition(obj.get("apiVersion", ""), obj.get("kind", ""))
     top = {name: part for name, part in properties(schema).items() if name not in _NOT_CHECKED}
-    missing = [required(n) for n in schema.get("required", ()) if n in top and _absent(obj.get(n))]
+    needed = [n for n in schema.get("required", ()) if n in top and n not in _MAY_BE_EMPTY]
+    missing = [required(name) for name in needed if _absent(obj.get(name))]
     for name, part in top.items():
         if obj.get(name) is not None:
             missing += _missing(part, obj[name], name)
     return missing
-
-
-def unknown_fields(obj: Object) -> list[str]:
-    """The paths of fields that the object's kind does not have: "spec.containers[0].imagee"."""
-    return decode(obj)[1]
-
-
-def prune(obj: Object) -> Object:
-    """A clean copy without unknown fields."""
-    return decode(obj)[0]
 
 
 def strict_error(obj: Object, unknown: list[str]) -> ApiError:
