@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from kube_edu.proxy.ruleset import Chain, Packet, Rule, Ruleset, address_number, parse
+from kube_edu.proxy.ruleset import Chain, Packet, Rule, Ruleset, parse
 
 __all__ = ["Hop", "Netfilter", "Packet", "Walk", "parse", "walk"]
 
@@ -113,7 +113,7 @@ class Netfilter:
         """Put the node's own address in place of the source; a port that another connection
         uses already is changed as well."""
         packet = replace(packet, source=self._local[0] if self._local else packet.source)
-        while _reversed(packet) in self._connections:
+        while packet.reversed() in self._connections:
             packet = replace(packet, source_port=self._random.randint(1024, 65535))
         return packet
 
@@ -121,8 +121,8 @@ class Netfilter:
         """Remember the connection in both directions, and forget those long idle."""
         now = self._now()
         there = self._connections.pop(packet, None) or _Way(passage.packet)
-        back_packet = _reversed(there.to)
-        back = self._connections.pop(back_packet, None) or _Way(_reversed(packet))
+        back_packet = there.to.reversed()
+        back = self._connections.pop(back_packet, None) or _Way(packet.reversed())
         for key, way in ((packet, there), (back_packet, back)):
             way.last_used = now
             self._connections[key] = way  # at the end: the first is always the longest idle
@@ -138,12 +138,6 @@ class _Way:
 
     to: Packet
     last_used: float = 0.0
-
-
-def _reversed(packet: Packet) -> Packet:
-    return Packet(
-        packet.protocol, packet.destination, packet.port, packet.source, packet.source_port
-    )
 
 
 class _Passage:

@@ -31,6 +31,10 @@ class Packet:
     destination: str
     port: int
 
+    def reversed(self) -> Packet:
+        """What an answer to it looks like."""
+        return Packet(self.protocol, self.destination, self.port, self.source, self.source_port)
+
     def __str__(self) -> str:
         return f"{self.protocol} {self.source}:{self.source_port} → {self.destination}:{self.port}"
 

@@ -12,7 +12,14 @@ import pytest
 from kube_edu.proxy.iptables import render
 from kube_edu.proxy.model import service_ports
 from kube_edu.proxy.ruleset import parse
-from tests.proxy.objects import NODE, OTHER_NODE, endpoint, endpoint_slice, node_port_service, service
+from tests.proxy.objects import (
+    NODE,
+    OTHER_NODE,
+    endpoint,
+    endpoint_slice,
+    node_port_service,
+    service,
+)
 
 NAMESPACE = f"kube-edu-test-{os.getpid()}"
 
@@ -53,8 +60,15 @@ def every_kind_of_rule() -> str:
             {"name": "sctp", "port": 53, "protocol": "SCTP", "nodePort": 30053},
         ]),
     ]  # fmt: skip
-    both = [endpoint("10.244.1.2"), endpoint("10.244.2.2", OTHER_NODE), endpoint("10.244.2.3", OTHER_NODE)]
-    slices = [endpoint_slice(*both, of=name) for name in ("ns1/plain", "ns1/sticky", "ns1/near", "ns1/svc1", "ns1/outside")]
+    both = [
+        endpoint("10.244.1.2"),
+        endpoint("10.244.2.2", OTHER_NODE),
+        endpoint("10.244.2.3", OTHER_NODE),
+    ]
+    slices = [
+        endpoint_slice(*both, of=name)
+        for name in ("ns1/plain", "ns1/sticky", "ns1/near", "ns1/svc1", "ns1/outside")
+    ]
     slices += [endpoint_slice(*both[1:], of="ns1/far")]
     ports = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53}]
     slices += [endpoint_slice(*both, of="ns1/names", ports=ports)]
@@ -66,8 +80,16 @@ def test_the_kernel_accepts_every_rule_and_holds_as_many(run) -> None:
     run("iptables-restore", text=text)
     saved = run("iptables-save")
     for table in ("filter", "nat"):
-        ours = [line for line in text.split(f"*{table}")[1].split("COMMIT")[0].splitlines() if line[:2] == "-A"]
-        theirs = [line for line in saved.split(f"*{table}")[1].split("COMMIT")[0].splitlines() if line[:2] == "-A"]
+        ours = [
+            line
+            for line in text.split(f"*{table}")[1].split("COMMIT")[0].splitlines()
+            if line[:2] == "-A"
+        ]
+        theirs = [
+            line
+            for line in saved.split(f"*{table}")[1].split("COMMIT")[0].splitlines()
+            if line[:2] == "-A"
+        ]
         assert len(ours) == len(theirs)
 
 
