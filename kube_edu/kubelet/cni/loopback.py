@@ -1,0 +1,95 @@
+"""The pod network of a machine where nobody is root: every address is inside 127.0.0.0/8.
+
+Linux answers on the whole block, so a pod's address is real: other programs of the machine reach
+the pod at it. Two facts of rootless life stand in the way of "every pod listens on port 80": ports
+below 1024 belong to root, and some systems (macOS) have nothing but 127.0.0.1. So each port may
+have a stand-in socket, and the *dial map* says where an address and port can really be reached.
+It is a text file, for the programs in the containers to read too, one line a stand-in:
+
+    127.244.1.5:80 127.244.1.5:41233
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from pathlib import Path
+
+from kube_edu.kubelet.cri import CriError
+
+Real = tuple[str, int]
+
+
+class DialMap:
+    """Where the addresses of a cluster on this machine can really be reached."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._real: dict[Real, Real] = {}
+        self._write()
+
+    def claim(self, address: str, port: int) -> Real:
+        """Where to listen so as to be reached at (address, port): there, if it can be bound, or
+        at a free port in its stead. Raises OSError when the port is in use."""
+        if (address, port) in self._real:
+            return self._real[address, port]
+        for stand_in in ((address, port), (address, 0), ("127.0.0.1", 0)):
+            try:
+                real = _bindable(*stand_in)
+                break
+            except OSError as refusal:
+                if refusal.errno not in (errno.EACCES, errno.EADDRNOTAVAIL):
+                    raise
+        if real != (address, port):
+            self._real[address, port] = real
+            self._write()
+        return real
+
+    def release(self, address: str) -> None:
+        """Forget the stand-ins of an address."""
+        kept = {at: real for at, real in self._real.items() if at[0] != address}
+        if kept != self._real:
+            self._real = kept
+            self._write()
+
+    def dial(self, address: str, port: int) -> Real:
+        return self._real.get((address, port), (address, port))
+
+    def _write(self) -> None:
+        lines = (f"{a}:{p} {real[0]}:{real[1]}\n" for (a, p), real in self._real.items())
+        new = self.file.with_suffix(".new")
+        new.write_text("".join(lines))
+        new.replace(self.file)
+
+
+class LoopbackNetwork:
+    """One node's pod addresses: the next free one of its range, as host-local IPAM gives them."""
+
+    def __init__(self) -> None:
+        self._free: list[str] = []
+        self._cidr = ""
+
+    def set_pod_cidr(self, cidr: str) -> None:
+        if cidr == self._cidr:
+            return
+        self._cidr = cidr
+        hosts = [str(address) for address in ipaddress.ip_network(cidr).hosts()]
+        self._free = hosts[1:]  # the first is the bridge's on a real node
+
+    def attach(self, pod: str) -> str:
+        if not self._free:
+            why = "no more addresses" if self._cidr else "the node has no podCIDR yet"
+            raise CriError("FailedCreatePodSandBox", f'network for pod "{pod}": {why}')
+        return self._free.pop(0)
+
+    def detach(self, address: str) -> None:
+        self._free.append(address)
+
+
+def _bindable(address: str, port: int) -> Real:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address, port))
+        name: Real = probe.getsockname()
+        return name

@@ -1,0 +1,1 @@
+"""The machine that is really there: sockets with TLS, files with fsync, certificates."""

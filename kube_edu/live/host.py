@@ -1,0 +1,113 @@
+"""Hosts whose sockets, files and certificates are real."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any
+
+from kube_edu.host import Handler, HttpClient, Request, Response, Server
+from kube_edu.host.identity import peer_of
+from kube_edu.kubelet.cni.loopback import DialMap
+from kube_edu.live.disk import LiveDisk
+from kube_edu.live.pki import Pki
+from kube_edu.wire.http import HttpConnection, HttpServer
+
+ETCD_PORTS = (2379, 2380)
+"""Served within the process: the members of the store are one program here."""
+
+
+class Rack:
+    """The hosts of one live cluster, and what they share: certificates, the dial map, the links
+    between members of the store."""
+
+    def __init__(self, folder: Path, pki: Pki, dial_map: DialMap) -> None:
+        self.folder = folder
+        self.pki = pki
+        self.dial_map = dial_map
+        self.handlers: dict[str, Handler] = {}
+        self.receivers: dict[str, Callable[[str, Any], None]] = {}
+        self._addresses: dict[str, str] = {}
+
+    def host(self, name: str, address: str, aliases: tuple[str, ...] = ()) -> LiveHost:
+        """A host; `aliases` are the other names and addresses that its certificates hold for."""
+        self._addresses[name] = address
+        return LiveHost(self, name, address, aliases)
+
+    def locate(self, host: str, port: int) -> tuple[str, int]:
+        return self.dial_map.dial(self._addresses.get(host, host), port)
+
+
+class LiveHost:
+    """Implements `kube_edu.host.Host`."""
+
+    def __init__(self, rack: Rack, name: str, address: str, aliases: tuple[str, ...]) -> None:
+        self.name = name
+        self.address = address
+        self.random: Random = SystemRandom()
+        self.disk = LiveDisk(rack.folder / name)
+        self._rack = rack
+        self._aliases = aliases
+
+    def now(self) -> float:
+        return time.time()
+
+    def record(self, kind: str, **fields: Any) -> None:
+        """A live cluster keeps no trace: it may run for weeks, and a trace only grows."""
+
+    async def serve(self, port: int, handler: Handler, *, identity: str) -> Server:
+        if port in ETCD_PORTS:
+            return MemoryServer(self._rack, f"{self.name}:{port}", handler)
+        names = (self.name, *self._aliases, self.address)
+        tls = self._rack.pki.server(identity, self.name, names)
+        server = HttpServer(handler)
+        await server.listen(*self._rack.dial_map.claim(self.address, port), tls)
+        return server
+
+    def connect(self, endpoint: str, *, identity: str) -> HttpClient:
+        if int(endpoint.rpartition(":")[2]) in ETCD_PORTS:
+            return MemoryConnection(self._rack, endpoint, self, identity)
+        tls = self._rack.pki.client(identity, self.name)
+        return HttpConnection(endpoint, tls, self._rack.locate)
+
+    def bind(self, port: int, receive: Callable[[str, Any], None]) -> None:
+        self._rack.receivers[f"{self.name}:{port}"] = receive
+
+    def send(self, endpoint: str, message: Any, *, port: int = 0) -> None:
+        receive = self._rack.receivers.get(endpoint)
+        if receive is not None:
+            asyncio.get_running_loop().call_soon(receive, f"{self.name}:{port}", message)
+
+
+class MemoryServer:
+    """Serves members of the store to clients in the same process."""
+
+    def __init__(self, rack: Rack, endpoint: str, handler: Handler) -> None:
+        self._rack = rack
+        self._endpoint = endpoint
+        rack.handlers[endpoint] = handler
+
+    async def close(self) -> None:
+        self._rack.handlers.pop(self._endpoint, None)
+
+
+class MemoryConnection:
+    """A client of a MemoryServer."""
+
+    def __init__(self, rack: Rack, endpoint: str, host: LiveHost, identity: str) -> None:
+        self._rack = rack
+        self._endpoint = endpoint
+        self._peer = peer_of(identity, host.name, host.address)
+
+    async def request(self, request: Request) -> Response:
+        handler = self._rack.handlers.get(self._endpoint)
+        if handler is None:
+            raise ConnectionRefusedError(f"{self._endpoint} refused to connect")
+        return await handler(replace(request, peer=self._peer))
+
+    async def close(self) -> None:
+        """Nothing is kept open between requests."""
