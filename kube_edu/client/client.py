@@ -150,6 +150,20 @@ class ApiClient:
             options["gracePeriodSeconds"] = grace
         return await self._call("DELETE", _path(resource, namespace, name), body=options)
 
+    async def delete_object(
+        self, obj: Object, *, propagation: str = "", grace: int | None = None
+    ) -> None:
+        """Delete this very object, by its uid; all is well if it is gone already."""
+        resource, meta = by_kind(obj["apiVersion"], obj["kind"]), obj["metadata"]
+        name, namespace, uid = meta["name"], meta.get("namespace", ""), meta["uid"]
+        try:
+            await self.delete(
+                resource, name, namespace, uid=uid, propagation=propagation, grace=grace
+            )
+        except ApiError as error:
+            if error.code != 404:
+                raise
+
     async def raw(
         self,
         method: str,

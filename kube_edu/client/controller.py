@@ -45,6 +45,10 @@ class Controller(ABC):
     async def reconcile(self, key: str) -> None:
         """Bring the object under `key` ("namespace/name" or "name") nearer to what is wanted."""
 
+    def reference(self, key: str) -> str:
+        """How the trace names the object under a key: "pods/default/web-1", "nodes//node-1"."""
+        return f"{self.resource}/{key if '/' in key else '/' + key}"
+
     def watch(
         self, resource: str, keys: Callable[[Object], Iterable[str]] | None = None
     ) -> Informer:
@@ -76,7 +80,7 @@ class Controller(ABC):
             self.queue.done(key)
 
     async def _process(self, key: str) -> None:
-        traced = f"{self.resource}/{key if '/' in key else '/' + key}"
+        traced = self.reference(key)
         self.host.record("reconcile.start", controller=self.name, object=traced)
         try:
             await self.reconcile(key)

@@ -94,6 +94,11 @@ class Informer:
     def has_synced(self) -> bool:
         return self._synced.is_set()
 
+    @property
+    def version(self) -> int:
+        """The resourceVersion up to which the copy has seen everything."""
+        return int(self._version or 0)
+
     async def run(self) -> None:
         backoff = Backoff(self._random)
         while True:

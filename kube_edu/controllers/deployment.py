@@ -1,0 +1,257 @@
+"""Deployments: one ReplicaSet a pod template, and a way from the old ones to the new one
+(upstream deployment_controller.go, sync.go, recreate.go).
+
+The controller looks at the ReplicaSets, takes one safe step, and waits for their status to tell
+it that another one is safe. What a step may be is arithmetic, in `rollout.py`; what is reported is
+in `rollout_status.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kube_edu.api import meta
+from kube_edu.api.meta import Object
+from kube_edu.api.status import ApiError
+from kube_edu.client import ApiClient, Controller, Informers
+from kube_edu.controllers import pods as podutil
+from kube_edu.controllers import rollout, rollout_status
+from kube_edu.controllers.ownership import candidates, claim
+from kube_edu.controllers.rollout import (
+    DESIRED_REPLICAS,
+    HASH_LABEL,
+    MAX_REPLICAS,
+    REVISION,
+    REVISION_HISTORY,
+)
+from kube_edu.host import Host
+
+NOT_COPIED = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deprecated.deployment.rollback.to",
+    REVISION,
+    REVISION_HISTORY,
+    DESIRED_REPLICAS,
+    MAX_REPLICAS,
+)
+
+
+class DeploymentController(Controller):
+    name = "deployment"
+    resource = "deployments"
+
+    def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:
+        super().__init__(client, host, informers)
+        self._deployments = self.watch("deployments")
+        self._sets = self.watch("replicasets", self._keys_of_set)
+        self._sets.add_index("controller", podutil.by_controller)
+        self._pods = self.watch("pods", self._keys_of_pod)
+        self._pods.add_index("controller", podutil.by_controller)
+
+    def _keys_of_set(self, replicaset: Object) -> list[str]:
+        namespace, controller = meta.namespace(replicaset), meta.controller_of(replicaset)
+        if controller is not None:
+            ours = controller["kind"] == "Deployment"
+            return [f"{namespace}/{controller['name']}"] if ours else []
+        return [
+            meta.key(deployment)
+            for deployment in self._deployments.list(namespace)
+            if rollout.selector(deployment).matches(meta.labels(replicaset))
+        ]
+
+    def _keys_of_pod(self, pod: Object) -> list[str]:
+        """Pods matter to the Recreate strategy alone, which waits for the last old one to go."""
+        controller = meta.controller_of(pod)
+        if controller is None or controller["kind"] != "ReplicaSet":
+            return []
+        replicaset = self._sets.get(f"{meta.namespace(pod)}/{controller['name']}")
+        keys = self._keys_of_set(replicaset) if replicaset is not None else []
+        return [
+            key
+            for key in keys
+            if (deployment := self._deployments.get(key)) is not None
+            and rollout.strategy(deployment) == "Recreate"
+        ]
+
+    async def reconcile(self, key: str) -> None:
+        deployment = self._deployments.get(key)
+        if deployment is None:
+            return
+        sets = await claim(
+            self.client, deployment, candidates(self._sets, deployment), "replicasets"
+        )
+        new, old = rollout.new_and_old(deployment, sets)
+        if podutil.is_deleting(deployment):
+            await self._write_status(deployment, new, old)
+        elif deployment["spec"].get("paused") or rollout.is_scaling(deployment, sets):
+            new = await self._adjust(deployment, new, old)
+            await self._scale(deployment, new, old)
+            await self._finish(deployment, new, old)
+        elif rollout.strategy(deployment) == "Recreate":
+            await self._recreate(deployment, new, old)
+        else:
+            await self._roll(deployment, new, old)
+
+    async def _roll(self, deployment: Object, new: Object | None, old: list[Object]) -> None:
+        """One step of a rolling update: up with the new, or else down with the old."""
+        new = await self._adjust(deployment, new, old) or await self._create(deployment, old)
+        if new is None:
+            return
+        if not await self._resize(deployment, new, rollout.new_size(deployment, new, old)):
+            for replicaset, size in rollout.old_sizes(deployment, new, old):
+                await self._resize(deployment, replicaset, size)
+        await self._finish(deployment, new, old)
+
+    async def _recreate(self, deployment: Object, new: Object | None, old: list[Object]) -> None:
+        """All old pods go before the first new one comes."""
+        new = await self._adjust(deployment, new, old)
+        scaled = [await self._resize(deployment, replicaset, 0) for replicaset in old]
+        if not any(scaled) and not self._any_pod_left(old):
+            new = new or await self._create(deployment, old)
+            if new is None:
+                return
+            await self._resize(deployment, new, deployment["spec"]["replicas"])
+        await self._finish(deployment, new, old)
+
+    def _any_pod_left(self, sets: Sequence[Object]) -> bool:
+        return any(
+            not podutil.is_finished(pod)
+            for replicaset in sets
+            for pod in self._pods.by_index("controller", meta.uid(replicaset))
+        )
+
+    async def _scale(self, deployment: Object, new: Object | None, old: list[Object]) -> None:
+        """Bring the pods to a changed number while a rollout is under way or paused."""
+        for replicaset, size in rollout.scaled_sizes(deployment, new, old):
+            await self._resize(deployment, replicaset, size)
+
+    async def _finish(self, deployment: Object, new: Object | None, old: list[Object]) -> None:
+        if rollout_status.is_complete(deployment, deployment.get("status", {})):
+            for replicaset in rollout.beyond_history(deployment, old):
+                await self.client.delete_object(replicaset)
+        await self._write_status(await self._with_revision(deployment, new), new, old)
+
+    async def _with_revision(self, deployment: Object, new: Object | None) -> Object:
+        """The Deployment, with the revision of its new ReplicaSet noted on it."""
+        revision = meta.annotations(new).get(REVISION) if new is not None else None
+        if revision is None or meta.annotations(deployment).get(REVISION) == revision:
+            return deployment
+        version = deployment["metadata"]["resourceVersion"]
+        metadata = {"annotations": {REVISION: revision}, "resourceVersion": version}
+        return await self.client.patch(
+            "deployments", meta.name(deployment), meta.namespace(deployment), {"metadata": metadata}
+        )
+
+    async def _write_status(
+        self, deployment: Object, new: Object | None, old: list[Object]
+    ) -> None:
+        now = self.host.now()
+        status = rollout_status.status(deployment, new, old, now)
+        if status != deployment.get("status"):
+            await self.client.update({**deployment, "status": status}, subresource="status")
+        wait = rollout_status.seconds_to_deadline(deployment, status, now)
+        if wait is not None:
+            self.queue.add_after(meta.key(deployment), wait)
+
+    async def _create(self, deployment: Object, old: list[Object]) -> Object | None:
+        """The ReplicaSet for the template of now. Its name is a function of the template, so
+        that creating it twice fails the second time."""
+        template = meta.clone(deployment["spec"]["template"])
+        digest = rollout.template_hash(deployment)
+        template["metadata"]["labels"] = {**meta.labels(template), HASH_LABEL: digest}
+        selector = meta.clone(deployment["spec"]["selector"])
+        selector["matchLabels"] = {**(selector.get("matchLabels") or {}), HASH_LABEL: digest}
+        annotations = {
+            **self._annotations(deployment, {}, rollout.next_revision(old)),
+            **rollout.size_annotations(deployment),
+        }
+        replicaset: Object = {
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "metadata": {
+                "name": f"{meta.name(deployment)}-{digest}",
+                "namespace": meta.namespace(deployment),
+                "labels": template["metadata"]["labels"],
+                "annotations": annotations,
+                "ownerReferences": [meta.owner_reference(deployment)],
+            },
+            "spec": {
+                "replicas": 0,
+                "minReadySeconds": deployment["spec"].get("minReadySeconds", 0),
+                "selector": selector,
+                "template": template,
+            },
+        }
+        replicaset["spec"]["replicas"] = rollout.new_size(deployment, replicaset, old)
+        try:
+            created = await self.client.create(replicaset)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            await self._count_collision(deployment, replicaset)
+            return None
+        size = created["spec"]["replicas"]
+        if size:
+            self._scaled_event(deployment, created, 0, size)
+        return created
+
+    async def _count_collision(self, deployment: Object, wanted: Object) -> None:
+        """The name is taken. If by our own (the informer lags) all is well and we shall see it;
+        if by another template of the same hash, the next hash shall differ."""
+        there = await self.client.get("replicasets", meta.name(wanted), meta.namespace(wanted))
+        if meta.owned_by(there, deployment) and rollout.same_template(deployment, there):
+            return
+        status = deployment.get("status", {})
+        status = {**status, "collisionCount": status.get("collisionCount", 0) + 1}
+        await self.client.update({**deployment, "status": status}, subresource="status")
+
+    async def _adjust(
+        self, deployment: Object, new: Object | None, old: list[Object]
+    ) -> Object | None:
+        """Give the new ReplicaSet its revision, and the annotations of the Deployment."""
+        if new is None:
+            return None
+        had = meta.annotations(new)
+        annotations = self._annotations(deployment, had, rollout.next_revision(old))
+        min_ready = deployment["spec"].get("minReadySeconds", 0)
+        if annotations != had or min_ready != new["spec"].get("minReadySeconds", 0):
+            metadata = {**new["metadata"], "annotations": annotations}
+            spec = {**new["spec"], "minReadySeconds": min_ready}
+            new = await self.client.update({**new, "metadata": metadata, "spec": spec})
+        return new
+
+    def _annotations(
+        self, deployment: Object, had: dict[str, str], revision: int
+    ) -> dict[str, str]:
+        wanted = {
+            name: value
+            for name, value in meta.annotations(deployment).items()
+            if name not in NOT_COPIED
+        }
+        wanted = {**had, **wanted}
+        past = had.get(REVISION)
+        if past is None or int(past) < revision:
+            wanted[REVISION] = str(revision)
+            if past is not None:
+                history = [text for text in (had.get(REVISION_HISTORY), past) if text]
+                wanted[REVISION_HISTORY] = ",".join(history)
+        return wanted
+
+    async def _resize(self, deployment: Object, replicaset: Object, size: int) -> bool:
+        """Bring a ReplicaSet to a size; whether that was a change."""
+        before = replicaset["spec"]["replicas"]
+        annotations = {**meta.annotations(replicaset), **rollout.size_annotations(deployment)}
+        if before == size and annotations == meta.annotations(replicaset):
+            return False
+        metadata = {**replicaset["metadata"], "annotations": annotations}
+        spec = {**replicaset["spec"], "replicas": size}
+        await self.client.update({**replicaset, "metadata": metadata, "spec": spec})
+        if before != size:
+            self._scaled_event(deployment, replicaset, before, size)
+        return bool(before != size)
+
+    def _scaled_event(self, deployment: Object, replicaset: Object, before: int, size: int) -> None:
+        way = "up" if size > before else "down"
+        name = meta.name(replicaset)
+        message = f"Scaled {way} replica set {name} from {before} to {size}"
+        self.events.event(deployment, "Normal", "ScalingReplicaSet", message)
