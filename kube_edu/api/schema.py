@@ -105,6 +105,11 @@ def field(schema: Schema | None, name: str) -> Schema | None:
     return whole.get("properties", {}).get(name) or (values if isinstance(values, dict) else None)
 
 
+def items(schema: Schema | None) -> Schema | None:
+    """The schema of a list's elements."""
+    return None if schema is None else resolved(schema).get("items")
+
+
 @functools.cache
 def _names_by_kind() -> dict[tuple[str, str], str]:
     found = {}
