@@ -29,8 +29,8 @@ Schema = dict[str, Any]
 def decode(obj: Object) -> tuple[Object, list[str]]:
     """A clean copy of an object as received, and the paths of its unknown fields.
 
-    Like Kubernetes' JSON decoder it leaves out unknown fields and nulls, and writes quantities
-    and times in their canonical form. A value of the wrong type raises a BadRequest error.
+    As after a trip through Kubernetes' Go structs, unknown fields and nulls are gone, quantities
+    and times are in their canonical form. A value of the wrong type raises a BadRequest error.
     """
     definition_name = _definition_name(obj.get("apiVersion", ""), obj.get("kind", ""))
     unknown: list[str] = []
@@ -162,7 +162,7 @@ def _decoder(name: str) -> _Decoder:
     schema = definitions()[name]
     if "properties" not in schema:
         return _compile(schema)
-    return _struct(schema["properties"], *_go_names(name))
+    return _struct(schema, *_go_names(name))
 
 
 def _compile(schema: Schema) -> _Decoder:
@@ -185,8 +185,12 @@ def _compile(schema: Schema) -> _Decoder:
     return {"string": _string, "boolean": _boolean, "number": _number}[type]
 
 
-def _struct(fields: dict[str, Schema], go_name: str, go_type: str) -> _Decoder:
-    decoders = {name: _compile(schema) for name, schema in fields.items()}
+def _struct(schema: Schema, go_name: str, go_type: str) -> _Decoder:
+    fields: dict[str, Schema] = schema["properties"]
+    decoders = {name: _compile(part) for name, part in fields.items()}
+    # Go writes out what is required even where nobody set it, as "", 0 or false.
+    needed = [name for name in schema.get("required", ()) if "$ref" not in fields[name]]
+    zeros = {name: _zero(fields[name]) for name in needed if _type(fields[name]) in _SCALARS}
 
     def decode_struct(value: Any, path: str, unknown: list[str]) -> Any:
         if type(value) is not dict:
@@ -203,6 +207,8 @@ def _struct(fields: dict[str, Schema], go_name: str, go_type: str) -> _Decoder:
                 except _WrongType as error:
                     error.field = error.field or f"{go_name}.{_INDEX.sub('', where)}"
                     raise
+        for name, zero in zeros.items():
+            clean.setdefault(name, zero)
         return clean
 
     return decode_struct
@@ -335,13 +341,15 @@ def _type(schema: Schema) -> str:
     return types if isinstance(types, str) else str(types[0])
 
 
+_SCALARS: dict[str, Any] = {"string": "", "boolean": False, "integer": 0, "number": 0}
+
+
 def _zero(schema: Schema) -> Any:
-    """What a null in a list or map stands for."""
+    """What Go has where nothing was given: in place of a null in a list, for instance."""
     if "$ref" in schema:
         name = _referent(schema["$ref"])
         return {"Quantity": "0", "IntOrString": 0}.get(_go_names(name)[0], {})
-    name = _type(schema)
-    return {"string": "", "array": [], "boolean": False, "integer": 0, "number": 0}.get(name, {})
+    return [] if _type(schema) == "array" else _SCALARS.get(_type(schema), {})
 
 
 # Required fields
