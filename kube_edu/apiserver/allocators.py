@@ -1,0 +1,160 @@
+"""Cluster addresses and node ports: what a Service owns, and nobody else may have.
+
+Each address or port that is taken is a key of its own in the store, created in the transaction
+that writes its Service and deleted with it. So two API servers cannot give one address twice, and
+none leaks (the idea of KEP-1880, whose IPAddress objects have these very keys; ports upstream are
+still one bitmap, and a repair loop looks for leaks).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from itertools import chain
+from random import Random
+
+from kube_edu.api.meta import Object, name, namespace
+from kube_edu.api.status import ApiError, internal_error, invalid, invalid_value
+from kube_edu.apiserver.storage import Storage
+
+ADDRESSES = "/registry/ipaddresses/"
+PORTS = "/registry/ranges/servicenodeports/"
+
+NODE_PORTS = range(30000, 32768)
+
+
+def claims(service: Object) -> dict[str, Object]:
+    """The keys that a Service holds, each with a value that says whose it is."""
+    spec = service["spec"]
+    addresses = [ip for ip in spec.get("clusterIPs") or () if ip != "None"]
+    ports = [str(port["nodePort"]) for port in spec.get("ports") or () if port.get("nodePort")]
+    if spec.get("healthCheckNodePort"):
+        ports.append(str(spec["healthCheckNodePort"]))
+    parent = {"resource": "services", "namespace": namespace(service), "name": name(service)}
+    held = {
+        f"{ADDRESSES}{ip}": {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "IPAddress",
+            "metadata": {"name": ip},
+            "spec": {"parentRef": parent},
+        }
+        for ip in addresses
+    }
+    return held | {f"{PORTS}{port}": {"parentRef": parent} for port in ports}
+
+
+class ServiceAllocator:
+    """Chooses addresses and ports for Services; the transaction that writes one decides."""
+
+    def __init__(self, storage: Storage, random: Random, cidr: str) -> None:
+        self._storage = storage
+        self._random = random
+        self._network = ipaddress.ip_network(cidr)
+
+    @property
+    def first(self) -> str:
+        """The address of the `kubernetes` Service."""
+        return str(self._network[1])
+
+    async def assign(self, service: Object, old: Object | None) -> None:
+        """Fill in a draft's clusterIP and nodePorts, keeping those of the old state; raises
+        ApiError 422 for one that is asked for and not to be had."""
+        spec = service["spec"]
+        before: Object = old["spec"] if old else {}
+        if spec["type"] == "ExternalName":
+            spec.pop("clusterIP", None)
+            spec.pop("clusterIPs", None)
+        else:
+            await self._assign_address(service, before, claims(old) if old else {})
+        if _wants_node_ports(spec):
+            await self._assign_ports(service, before, claims(old) if old else {})
+        elif before and _wants_node_ports(before):
+            for port in spec.get("ports") or ():
+                port.pop("nodePort", None)
+
+    async def _assign_address(
+        self, service: Object, before: Object, held: dict[str, Object]
+    ) -> None:
+        spec = service["spec"]
+        if not spec.get("clusterIP") and spec.get("clusterIPs"):
+            spec["clusterIP"] = spec["clusterIPs"][0]
+        ip = spec.get("clusterIP") or before.get("clusterIP", "")
+        if ip != "None" and f"{ADDRESSES}{ip}" not in held:
+            taken = set(await self._storage.keys(ADDRESSES))
+            ip = self._checked(service, ip, taken) if ip else self._free_address(taken)
+        spec["clusterIP"], spec["clusterIPs"] = ip, [ip]
+
+    def _checked(self, service: Object, ip: str, taken: set[str]) -> str:
+        if not self._contains(ip):
+            why = (
+                f"provided IP is not in the valid range. The range of valid IPs is {self._network}"
+            )
+            raise _refused_address(service, ip, why)
+        if f"{ADDRESSES}{ip}" in taken:
+            raise _refused_address(service, ip, "provided IP is already allocated")
+        return ip
+
+    def _contains(self, ip: str) -> bool:
+        try:
+            address = ipaddress.ip_address(ip)
+        except ValueError:
+            return False
+        ends = (self._network.network_address, self._network.broadcast_address)
+        return address in self._network and address not in ends
+
+    def _free_address(self, taken: set[str]) -> str:
+        """A random free one, from the lower part of the range only when the rest is used up:
+        that part is for addresses that people choose (KEP-3070)."""
+        size = self._network.num_addresses - 2
+        reserved = min(max(16, size // 16), 256)
+        for offset in self._offsets(size, reserved):
+            ip = str(self._network[offset + 1])
+            if f"{ADDRESSES}{ip}" not in taken:
+                return ip
+        raise internal_error("failed to allocate a serviceIP: range is full")
+
+    async def _assign_ports(self, service: Object, before: Object, held: dict[str, Object]) -> None:
+        spec = service["spec"]
+        known = {(p["port"], p["protocol"]): p.get("nodePort") for p in before.get("ports") or ()}
+        taken = {key for key in await self._storage.keys(PORTS) if key not in held}
+        for i, port in enumerate(spec.get("ports") or ()):
+            wanted = port.get("nodePort") or known.get((port.get("port"), port.get("protocol")))
+            port["nodePort"] = self._port(service, i, wanted or 0, taken)
+            taken.add(f"{PORTS}{port['nodePort']}")
+
+    def _port(self, service: Object, index: int, wanted: int, taken: set[str]) -> int:
+        if not wanted:
+            return self._free_port(taken)
+        field = f"spec.ports[{index}].nodePort"
+        if wanted not in NODE_PORTS:
+            valid = f"{NODE_PORTS[0]}-{NODE_PORTS[-1]}"
+            why = f"provided port is not in the valid range. The range of valid ports is {valid}"
+            raise invalid(service, [invalid_value(field, wanted, why)])
+        if f"{PORTS}{wanted}" in taken:
+            why = "provided port is already allocated"
+            raise invalid(service, [invalid_value(field, wanted, why)])
+        return wanted
+
+    def _free_port(self, taken: set[str]) -> int:
+        size = len(NODE_PORTS)
+        for offset in self._offsets(size, reserved=min(max(16, size // 32), 128)):
+            if f"{PORTS}{NODE_PORTS[offset]}" not in taken:
+                return NODE_PORTS[offset]
+        raise internal_error("failed to allocate a nodePort: range is full")
+
+    def _offsets(self, size: int, reserved: int) -> Iterator[int]:
+        """All places of a range, from a random one on, the reserved ones last."""
+        reserved = reserved if size > reserved else 0
+        start = self._random.randrange(reserved, size)
+        return chain(range(start, size), range(reserved, start), range(reserved))
+
+
+def _wants_node_ports(spec: Object) -> bool:
+    if spec["type"] == "LoadBalancer":
+        return bool(spec.get("allocateLoadBalancerNodePorts", True))
+    return bool(spec["type"] == "NodePort")
+
+
+def _refused_address(service: Object, ip: str, why: str) -> ApiError:
+    detail = f"failed to allocate IP {ip}: {why}"
+    return invalid(service, [invalid_value("spec.clusterIPs", [ip], detail)])

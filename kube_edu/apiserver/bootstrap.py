@@ -1,0 +1,74 @@
+"""What the API server itself puts into a new cluster: namespaces, and the way to itself.
+
+It goes through its own front door, as user system:apiserver (kubernetes,
+pkg/controlplane/controller/systemnamespaces and kubernetesservice).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from kube_edu.api.meta import Object
+from kube_edu.api.resources import resource_of
+from kube_edu.host import Handler, Peer, Request
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+_MYSELF = Peer(common_name="system:apiserver", organizations=("system:masters",))
+
+
+async def bootstrap(handle: Handler, service_ip: str, address: str, port: int) -> None:
+    """Make sure that it is all there; returns when it is."""
+    for name in NAMESPACES:
+        await _ensure(handle, _object("v1", "Namespace", name, namespace=""))
+    await _ensure(handle, _service(service_ip, port))
+    await _ensure(handle, _endpoints(address, port), renew=True)
+    await _ensure(handle, _endpoint_slice(address, port), renew=True)
+
+
+async def _ensure(handle: Handler, obj: Object, *, renew: bool = False) -> None:
+    """Create an object unless it exists; with `renew`, make it like this if it does."""
+    resource, meta = resource_of(obj), obj["metadata"]
+    collection = resource.path(meta.get("namespace", ""))
+    headers = {"content-type": "application/json", "user-agent": "kube-apiserver"}
+    while True:
+        response = await handle(Request("POST", collection, (), headers, obj, _MYSELF))
+        if response.status == 409 and renew:
+            path = f"{collection}/{meta['name']}"
+            response = await handle(Request("PUT", path, (), headers, obj, _MYSELF))
+        if response.status < 500:
+            return
+        await asyncio.sleep(1)
+
+
+def _object(api_version: str, kind: str, name: str, namespace: str = "default") -> Object:
+    meta = {"name": name} | ({"namespace": namespace} if namespace else {})
+    return {"apiVersion": api_version, "kind": kind, "metadata": meta}
+
+
+def _service(ip: str, port: int) -> Object:
+    service = _object("v1", "Service", "kubernetes")
+    service["metadata"]["labels"] = {"component": "apiserver", "provider": "kubernetes"}
+    service["spec"] = {
+        "type": "ClusterIP",
+        "clusterIP": ip,
+        "ports": [{"name": "https", "port": 443, "targetPort": port, "protocol": "TCP"}],
+    }
+    return service
+
+
+def _endpoints(address: str, port: int) -> Object:
+    endpoints = _object("v1", "Endpoints", "kubernetes")
+    endpoints["metadata"]["labels"] = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    endpoints["subsets"] = [{"addresses": [{"ip": address}], "ports": ports}]
+    return endpoints
+
+
+def _endpoint_slice(address: str, port: int) -> Object:
+    slice = _object("discovery.k8s.io/v1", "EndpointSlice", "kubernetes")
+    slice["metadata"]["labels"] = {"kubernetes.io/service-name": "kubernetes"}
+    slice["addressType"] = "IPv4"
+    slice["endpoints"] = [{"addresses": [address], "conditions": {"ready": True}}]
+    slice["ports"] = [{"name": "https", "port": port, "protocol": "TCP"}]
+    return slice

@@ -1,0 +1,116 @@
+"""What a request asks for: its URL, read once and handed down the whole pipeline.
+
+Source: apiserver, pkg/endpoints/request/requestinfo.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kube_edu.api.resources import RESOURCES, Resource
+from kube_edu.api.status import bad_request, method_not_allowed, no_such_path
+from kube_edu.host import Request
+
+_BY_URL = {(r.api_version, r.plural): r for r in RESOURCES}
+
+_OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks, as authentication found out."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+
+
+@dataclass(slots=True)
+class Call:
+    """One request on its way through the pipeline."""
+
+    request: Request
+    verb: str = ""
+    """"get", "list", "watch", "create", ... for resources; else the HTTP method in lower case."""
+    resource: Resource | None = None
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    user: User = ANONYMOUS
+    dry_run: bool = False
+    """Everything but the write."""
+    warnings: list[str] = field(default_factory=list)
+    """Texts for Warning headers, which kubectl prints."""
+
+    @property
+    def target(self) -> Resource:
+        """The resource, where the pipeline has made sure that there is one."""
+        assert self.resource is not None
+        return self.resource
+
+    def number(self, name: str) -> int:
+        """A query parameter that is a whole number, 0 where it is absent."""
+        text = self.request.param(name) or "0"
+        if not (text.isascii() and text.isdigit()):
+            raise bad_request(f'invalid {name} "{text}": not a whole number')
+        return int(text)
+
+    def flag(self, name: str) -> bool:
+        return self.request.param(name) in ("true", "1")
+
+
+def read_url(call: Call) -> None:
+    """Fill in what a call is about. A path that is not a resource's leaves `resource` None;
+    raises ApiError 404 for a resource that is not in the table, 405 for a method it lacks."""
+    call.verb = call.request.method.lower()
+    parts = [part for part in call.request.path.split("/") if part]
+    if len(parts) >= 3 and parts[0] == "api":
+        api_version, rest = parts[1], parts[2:]
+    elif len(parts) >= 4 and parts[0] == "apis":
+        api_version, rest = f"{parts[1]}/{parts[2]}", parts[3:]
+    else:
+        return
+    if len(rest) >= 3 and rest[0] == "namespaces" and rest[2] not in ("status", "finalize"):
+        call.namespace, rest = rest[1], rest[2:]
+    call.resource = _BY_URL.get((api_version, rest[0]))
+    if call.resource is None or len(rest) > 3:
+        raise no_such_path()
+    call.name, call.subresource = (*rest[1:], "", "")[:2]
+    _check(call)
+    call.dry_run = _is_dry_run(call.request)
+    call.verb = _verb(call)
+
+
+def _is_dry_run(request: Request) -> bool:
+    values = [value for value in request.params("dryRun") if value]
+    if any(value != "All" for value in values):
+        raise bad_request(f'dryRun: Unsupported value: "{values[0]}": supported values: "All"')
+    return bool(values)
+
+
+def _check(call: Call) -> None:
+    resource = call.target
+    if call.namespace and not resource.namespaced:
+        raise no_such_path()
+    if call.subresource and call.subresource not in resource.subresources:
+        raise no_such_path()
+    if resource.namespaced and not call.namespace:
+        if call.name:
+            raise no_such_path()
+        if call.request.method != "GET":
+            raise method_not_allowed()
+
+
+def _verb(call: Call) -> str:
+    method = call.request.method
+    if call.subresource and method == "POST":
+        return "create"
+    verbs = _OBJECT_VERBS if call.name else _COLLECTION_VERBS
+    if method not in verbs:
+        raise method_not_allowed()
+    if method == "GET" and not call.name and call.flag("watch"):
+        return "watch"
+    return verbs[method]

@@ -1,0 +1,136 @@
+"""Request bodies: from whatever the client sent to a clean object of the kind expected.
+
+A body is already an object (in the simulation), or bytes in JSON, YAML or Kubernetes' protobuf.
+Whatever is wrong with it is told as a Status (apiserver, pkg/endpoints/handlers/create.go and
+pkg/util/... `transformDecodeError`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from kube_edu.api import schema
+from kube_edu.api.meta import Object
+from kube_edu.api.status import ApiError, bad_request, unsupported_media_type
+from kube_edu.apiserver import protobuf
+from kube_edu.apiserver.call import Call
+from kube_edu.host import Request
+
+JSON, YAML = "application/json", "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+
+
+def read_object(call: Call, api_version: str, kind: str) -> Object:
+    """The request's body, which has to be an object of this kind (saying so itself is optional):
+    typed, without unknown fields, a copy. Unknown fields are told as fieldValidation asks."""
+    body = read_body(call.request, kind)
+    if not isinstance(body, dict):
+        raise _unrecognized(kind, f"cannot unmarshal {type(body).__name__} into an object")
+    obj = {"apiVersion": api_version, "kind": kind} | {k: v for k, v in body.items() if v != ""}
+    _check_kind(obj, api_version, kind)
+    return typed(call, obj)
+
+
+def typed(call: Call, obj: Object) -> Object:
+    """A clean copy of an object that says its kind; raises ApiError for a field of the wrong
+    type, and tells unknown fields."""
+    validation = call.request.param("fieldValidation") or "Warn"
+    if validation not in ("Ignore", "Warn", "Strict"):
+        supported = '"Ignore", "Strict", "Warn"'
+        why = f'Unsupported value: "{validation}": supported values: {supported}'
+        raise bad_request(f"fieldValidation: {why}")
+    clean, unknown = schema.decode(obj)
+    if unknown and validation == "Strict":
+        raise schema.strict_error(obj, unknown)
+    if validation == "Warn":
+        call.warnings += [f'unknown field "{path}"' for path in unknown]
+    return clean
+
+
+def read_options(call: Call) -> Object:
+    """The DeleteOptions of a DELETE: from the body, else from the query."""
+    if call.request.body:
+        return _decode_options(call)
+    query = call.request
+    options: Object = {}
+    if query.param("gracePeriodSeconds"):
+        options["gracePeriodSeconds"] = call.number("gracePeriodSeconds")
+    if query.param("propagationPolicy"):
+        options["propagationPolicy"] = query.param("propagationPolicy")
+    if query.param("orphanDependents"):
+        options["orphanDependents"] = call.flag("orphanDependents")
+    return options
+
+
+def _decode_options(call: Call) -> Object:
+    body = read_body(call.request, "DeleteOptions")
+    if not isinstance(body, dict):
+        raise _unrecognized("DeleteOptions", "not an object")
+    if body.get("kind", "DeleteOptions") != "DeleteOptions":
+        raise bad_request("expected the body of a delete to be DeleteOptions")
+    # Every group knows DeleteOptions as its own kind; they are all the same.
+    return schema.decode({**body, "apiVersion": "v1", "kind": "DeleteOptions"})[0]
+
+
+def read_body(request: Request, kind: str = "") -> Any:
+    """The body as JSON data, or None where there is none; raises ApiError 400 or 415."""
+    body = request.body
+    if not isinstance(body, (bytes, str)):
+        return body
+    data = body.encode() if isinstance(body, str) else body
+    media_type = media_type_of(request) or JSON
+    if not data:
+        raise _unrecognized(kind, "unexpected end of JSON input")
+    try:
+        if media_type == PROTOBUF:
+            return protobuf.decode(data)
+        if media_type.endswith("yaml"):
+            # By way of JSON, so that keys are strings and nothing is in it that JSON has not.
+            return json.loads(json.dumps(yaml.load(data, _Loader)))
+        if media_type.endswith("json"):
+            return json.loads(data)
+    except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
+        text = " ".join(str(error).split())
+        raise _unrecognized(kind, f"{media_type} parse error: {text}") from None
+    raise unsupported_media_type((JSON, YAML, PROTOBUF))
+
+
+def media_type_of(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _check_kind(obj: Object, api_version: str, kind: str) -> None:
+    got_version, got_kind = obj["apiVersion"], obj["kind"]
+    if not isinstance(got_version, str) or not isinstance(got_kind, str):
+        raise _unrecognized(kind, "apiVersion and kind have to be strings")
+    if got_version != api_version:
+        raise bad_request(
+            f"the API version in the data ({got_version}) does not match the expected API "
+            f"version ({api_version})"
+        )
+    if got_kind != kind:
+        version = api_version.rpartition("/")[2]
+        raise bad_request(
+            f'{got_kind} in version "{version}" cannot be handled as a {kind}: converting '
+            f"({version}.{got_kind}) to ({version}.{kind}): unknown conversion"
+        )
+
+
+def _unrecognized(kind: str, why: str) -> ApiError:
+    return bad_request(
+        f"the object provided is unrecognized (must be of type {kind}): couldn't get "
+        f"version/kind; {why}"
+    )
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as JSON data: what looks like a date stays a string."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}

@@ -1,0 +1,366 @@
+"""The generic registry: how any object of any resource is created, changed and deleted.
+
+Every write goes the same way: draft, defaults, admission, validation, and one transaction that
+compares the revision that the draft was made from. What is particular to a resource is a row in
+strategies.py (apiserver, pkg/registry/generic/registry/store.go).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Literal
+
+from kube_edu.api import defaults, validation
+from kube_edu.api.meta import Object, name, name_suffix, new_uid, timestamp
+from kube_edu.api.patch import apply_patch
+from kube_edu.api.resources import Resource, by_plural
+from kube_edu.api.status import (
+    ApiError,
+    FieldError,
+    already_exists,
+    bad_request,
+    conflict,
+    forbidden_field,
+    invalid,
+    invalid_value,
+    not_found,
+    success,
+)
+from kube_edu.apiserver.admission import PLUGINS, Attributes, Plugin
+from kube_edu.apiserver.allocators import ServiceAllocator, claims
+from kube_edu.apiserver.call import Call
+from kube_edu.apiserver.codec import media_type_of, read_body, read_object, read_options, typed
+from kube_edu.apiserver.deletion import (
+    begin_deletion,
+    check_options,
+    check_preconditions,
+    is_finished,
+)
+from kube_edu.apiserver.storage import Lost, Storage, revision_of, with_revision
+from kube_edu.apiserver.strategies import strategy_of
+from kube_edu.apiserver.watchcache import WatchCache
+from kube_edu.host import Host
+
+Change = Callable[[Object], Object]
+"""From an object as it stands to the draft that shall take its place."""
+
+Part = Literal["spec", "status", "all"]
+
+ATTEMPTS = 8
+"""Names that are generated, or addresses allocated, before a create gives up."""
+
+_SERVER_OWNED = ("uid", "creationTimestamp", "generation", "deletionTimestamp",
+                 "deletionGracePeriodSeconds")  # fmt: skip
+
+
+class Registry:
+    """The verbs that write, for all resources."""
+
+    def __init__(
+        self,
+        host: Host,
+        storage: Storage,
+        caches: Mapping[str, WatchCache],
+        services: ServiceAllocator,
+        plugins: Sequence[Plugin] = PLUGINS,
+    ) -> None:
+        self._host = host
+        self._storage = storage
+        self._caches = caches
+        self._services = services
+        self._plugins = plugins
+
+    async def create(self, call: Call) -> Object:
+        resource = call.target
+        draft = read_object(call, resource.api_version, resource.kind)
+        draft.setdefault("metadata", {})
+        _place(draft, call)
+        return await self.insert(call, draft)
+
+    async def update(self, call: Call) -> tuple[Object, bool]:
+        """The object, and whether it is a new one."""
+        resource = call.target
+        draft = read_object(call, resource.api_version, resource.kind)
+        draft.setdefault("metadata", {})
+        _check_names(draft, call)
+        try:
+            change = partial(_replace, call, draft)
+            return await self.modify(call, change, part=_part(call)), False
+        except ApiError as failure:
+            if (
+                failure.code != 404
+                or call.subresource
+                or not strategy_of(resource).create_on_update
+            ):
+                raise
+        return await self.insert(call, draft), True
+
+    async def patch(self, call: Call) -> Object:
+        """Apply a patch to the object as it stands; when another write comes first, to the one
+        that stands there then. Only a patch that names a resourceVersion can conflict."""
+        patch, content_type = read_body(call.request), media_type_of(call.request)
+
+        def change(current: Object) -> Object:
+            draft = typed(call, _same_kind(apply_patch(current, patch, content_type), current))
+            draft.setdefault("metadata", {})
+            _check_names(draft, call)
+            return _replace(call, draft, current)
+
+        return await self.modify(call, change, part=_part(call))
+
+    async def insert(self, call: Call, draft: Object) -> Object:
+        """Write a new object."""
+        resource = call.target
+        if draft["metadata"].get("resourceVersion"):
+            raise bad_request("resourceVersion should not be set on objects to be created")
+        for _ in range(ATTEMPTS):
+            new = await self._new(call, draft)
+            key = resource.storage_key(call.namespace, name(new))
+            held = claims(new) if resource.plural == "services" else {}
+            try:
+                if call.dry_run:
+                    if await self._storage.get(key) is None:
+                        return new
+                    raise already_exists(resource, name(new))
+                new = await self._storage.write(key, new, expected=0, claim=held)
+            except Lost as lost:
+                if lost.taken or not name(draft):
+                    continue  # another address, another name
+                raise already_exists(resource, name(new)) from None
+            self._record(call, new)
+            return new
+        raise already_exists(resource, draft["metadata"].get("generateName", name(draft)))
+
+    async def modify(self, call: Call, change: Change, *, part: Part = "spec") -> Object:
+        """Change an object, starting over from what stands there when another write was first
+        (GuaranteedUpdate). A change of nothing is not written. `part` is what the draft may
+        change: everything but the status, nothing but the status, or (for the server's own
+        changes, which are taken as valid) all."""
+        resource = call.target
+        key = resource.storage_key(call.namespace, call.name)
+        current = await self._storage.get(key)
+        while True:
+            if current is None:
+                raise not_found(resource, call.name)
+            new = await self._successor(call, change(current), current, part)
+            if new == current:
+                return current
+            if call.dry_run:
+                return new
+            gone = is_finished(new)
+            try:
+                written = await self._write(key, None if gone else new, current)
+            except Lost as lost:
+                if lost.taken:
+                    current = await self._storage.get(key)
+                else:
+                    current = lost.current
+                continue
+            if gone:
+                written = with_revision(new, revision_of(written))
+            self._record(call, written)
+            return written
+
+    async def delete(self, call: Call) -> Object:
+        """Begin or finish the deletion of an object."""
+        options = read_options(call)
+        check_options(options)
+        call.dry_run = call.dry_run or options.get("dryRun") == ["All"]
+        return await self.remove(call, options)
+
+    async def delete_one_of(self, call: Call, obj: Object) -> None:
+        """Delete one object of the collection that a deletecollection is about."""
+        meta = obj["metadata"]
+        await self.delete(replace(call, namespace=meta.get("namespace", ""), name=meta["name"]))
+
+    async def remove(self, call: Call, options: Object) -> Object:
+        resource, strategy = call.target, strategy_of(call.target)
+        key = resource.storage_key(call.namespace, call.name)
+        current = await self._storage.get(key)
+        while True:
+            if current is None:
+                raise not_found(resource, call.name)
+            check_preconditions(resource, current, options)
+            await self._admit(call, "delete", current)
+            after = begin_deletion(current, options, strategy, self._host.now())
+            if after is current:
+                return current
+            if not call.dry_run:
+                try:
+                    written = await self._write(key, after, current)
+                except Lost as lost:
+                    current = lost.current
+                    continue
+                self._record(call, with_revision(current, revision_of(written)))
+                after = written if after is not None else None
+            if after is not None:
+                return after
+            return current if strategy.returns_deleted else _deleted(resource, current)
+
+    async def find(self, plural: str, namespace: str, name: str) -> Object | None:
+        """An object as admission looks for it: in the cache, and if it is not there yet, in the
+        store."""
+        resource = by_plural(plural)
+        key = resource.storage_key(namespace, name)
+        cached = self._caches[resource.storage_prefix].objects.get(key)
+        return cached or await self._storage.get(key)
+
+    async def _new(self, call: Call, draft: Object) -> Object:
+        """A draft made whole: name, uid, defaults, admitted and valid."""
+        resource, strategy = call.target, strategy_of(call.target)
+        meta = {key: value for key, value in draft["metadata"].items() if key not in _SERVER_OWNED}
+        meta.pop("managedFields", None)
+        if not meta.get("name") and meta.get("generateName"):
+            meta["name"] = meta["generateName"][:58] + name_suffix(self._host.random)
+        meta["uid"] = new_uid(self._host.random)
+        meta["creationTimestamp"] = timestamp(self._host.now())
+        if strategy.generation:
+            meta["generation"] = 1
+        new = {**draft, "metadata": meta}
+        if "status" in resource.subresources and not strategy.keeps_status:
+            new.pop("status", None)
+        new = defaults.set_defaults(new)
+        strategy.prepare_create(new)
+        await self._admit(call, "create", new)
+        if errors := validation.validate_create(new):
+            raise invalid(new, errors)
+        if resource.plural == "services":
+            await self._services.assign(new, None)
+        return new
+
+    async def _successor(self, call: Call, draft: Object, old: Object, part: Part) -> Object:
+        """What may come after `old`: the draft, less what its writer may not change."""
+        resource, strategy = call.target, strategy_of(call.target)
+        owned = {key: old["metadata"][key] for key in _SERVER_OWNED if key in old["metadata"]}
+        meta = {key: value for key, value in draft["metadata"].items() if key not in _SERVER_OWNED}
+        meta.pop("managedFields", None)
+        meta["resourceVersion"] = old["metadata"]["resourceVersion"]
+        new = {**draft, "metadata": meta | owned}
+        if part == "status":
+            new = {**old, "status": draft.get("status") or {}}
+        elif part == "spec" and "status" in resource.subresources:
+            new["status"] = old.get("status", {})
+        new = defaults.set_defaults(new)
+        if part == "spec":
+            strategy.prepare_update(new, old)
+        await self._admit(call, "update", new)
+        errors = validation.validate_update(new, old) if part != "all" else []
+        if new["metadata"].get("deletionTimestamp"):
+            errors += _added_finalizers(new, old)
+        if errors:
+            raise invalid(new, errors)
+        if resource.plural == "services":
+            await self._services.assign(new, old)
+        if strategy.generation and _content(new) != _content(old):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        return new
+
+    async def _write(self, key: str, new: Object | None, old: Object) -> Object:
+        before = claims(old) if old["kind"] == "Service" else {}
+        after = claims(new) if new is not None and new["kind"] == "Service" else {}
+        return await self._storage.write(
+            key,
+            new,
+            expected=revision_of(old),
+            claim={k: value for k, value in after.items() if k not in before},
+            release=[k for k in before if k not in after],
+        )
+
+    async def _admit(self, call: Call, verb: str, obj: Object) -> None:
+        subject = name(obj)
+        attributes = Attributes(
+            verb, call.target, call.namespace, subject, obj, call.user, call.subresource
+        )
+        for plugin in self._plugins:
+            await plugin(attributes, self.find)
+
+    def _record(self, call: Call, obj: Object) -> None:
+        self._host.record(
+            "api.write",
+            verb=call.verb,
+            object=call.target.reference(obj),
+            rv=revision_of(obj),
+            user=call.user.name,
+        )
+
+
+def _place(draft: Object, call: Call) -> None:
+    """The namespace of a new object is the URL's
+    (rest.EnsureObjectNamespaceMatchesRequestNamespace)."""
+    meta = draft["metadata"]
+    if call.namespace and meta.get("namespace", call.namespace) != call.namespace:
+        raise bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    meta.pop("namespace", None)
+    if call.namespace:
+        meta["namespace"] = call.namespace
+
+
+def _check_names(draft: Object, call: Call) -> None:
+    meta = draft["metadata"]
+    if not meta.get("name"):
+        raise bad_request(
+            f"the name of the object ({call.name} based on URL) was undeterminable: "
+            "name must be provided"
+        )
+    if meta["name"] != call.name:
+        raise bad_request(
+            f"the name of the object ({meta['name']}) does not match the name on the URL "
+            f"({call.name})"
+        )
+    if call.namespace and meta.get("namespace", call.namespace) != call.namespace:
+        raise bad_request(
+            f"the namespace of the object ({meta['namespace']}) does not match the namespace on "
+            f"the request ({call.namespace})"
+        )
+    _place(draft, call)
+
+
+def _same_kind(patched: Object, current: Object) -> Object:
+    for field in ("apiVersion", "kind"):
+        if patched.get(field) != current[field]:
+            raise bad_request(f"a patch cannot change {field}")
+    return patched
+
+
+def _part(call: Call) -> Part:
+    return "status" if call.subresource == "status" else "spec"
+
+
+def _replace(call: Call, draft: Object, current: Object) -> Object:
+    """The draft, if it was made from the current state of the very same object."""
+    resource, meta = call.target, draft["metadata"]
+    version = meta.get("resourceVersion", "")
+    if not version and not strategy_of(resource).unconditional_update:
+        why = "must be specified for an update"
+        raise invalid(draft, [invalid_value("metadata.resourceVersion", 0, why)])
+    if version not in ("", current["metadata"]["resourceVersion"]):
+        raise conflict(resource, call.name)
+    uid = current["metadata"]["uid"]
+    if (meta.get("uid") or uid) != uid:
+        why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {uid}"
+        raise conflict(resource, call.name, why)
+    return draft
+
+
+def _added_finalizers(new: Object, old: Object) -> list[FieldError]:
+    before = old["metadata"].get("finalizers") or []
+    added = [f for f in new["metadata"].get("finalizers") or [] if f not in before]
+    why = (
+        "no new finalizers can be added if the object is being deleted, found new finalizers "
+        f"[]string{{{', '.join(json.dumps(f) for f in added)}}}"
+    )
+    return [forbidden_field("metadata.finalizers", why)] if added else []
+
+
+def _content(obj: Object) -> Object:
+    return {key: value for key, value in obj.items() if key not in ("metadata", "status")}
+
+
+def _deleted(resource: Resource, obj: Object) -> Object:
+    uid = obj["metadata"]["uid"]
+    return success(name=name(obj), group=resource.group, kind=resource.plural, uid=uid)

@@ -1,0 +1,179 @@
+"""The API server: the one door to the cluster's state.
+
+A request passes the stages of filters.py, is sent to its resource by its URL, and is answered by
+the reader or the registry, which are the same for every resource.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from kube_edu.api.meta import Object
+from kube_edu.api.printers import table
+from kube_edu.api.resources import RESOURCES
+from kube_edu.api.status import ApiError, method_not_allowed, no_such_path
+from kube_edu.apiserver import openapi
+from kube_edu.apiserver.admission import PLUGINS, Plugin
+from kube_edu.apiserver.allocators import ServiceAllocator
+from kube_edu.apiserver.bootstrap import bootstrap
+from kube_edu.apiserver.call import Call
+from kube_edu.apiserver.discovery import VERSION, discover
+from kube_edu.apiserver.filters import audit, authenticate, chain, recover, request_info
+from kube_edu.apiserver.reading import Reader
+from kube_edu.apiserver.registry import Registry
+from kube_edu.apiserver.storage import Storage
+from kube_edu.apiserver.subresources import Subresources
+from kube_edu.apiserver.watchcache import WatchCache
+from kube_edu.etcd.client import EtcdClient
+from kube_edu.host import Host, Request, Response
+
+COMPACT_EVERY = 300.0
+"""Seconds of history that the store keeps, and between its compactions
+(--etcd-compaction-interval)."""
+
+
+class ApiServer:
+    """Kubernetes' REST API over a store. `handle` may be called at any time; `run` keeps the
+    watch caches filled."""
+
+    def __init__(
+        self,
+        host: Host,
+        store: EtcdClient,
+        *,
+        port: int = 6443,
+        service_cidr: str = "10.96.0.0/16",
+        admission: Sequence[Plugin] = PLUGINS,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._bootstrapped = False
+        self._storage = Storage(store)
+        self._caches = {
+            prefix: WatchCache(self._storage, prefix)
+            for prefix in (resource.storage_prefix for resource in RESOURCES)
+        }
+        self._services = ServiceAllocator(self._storage, host.random, service_cidr)
+        self._reader = Reader(host, self._storage, self._caches)
+        self._registry = Registry(host, self._storage, self._caches, self._services, admission)
+        self._subresources = Subresources(host, self._registry, self._reader)
+        self._pipeline = chain((audit(host), recover, authenticate, request_info), self._serve)
+
+    async def handle(self, request: Request) -> Response:
+        return await self._pipeline(Call(request))
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for cache in self._caches.values():
+                tasks.create_task(cache.run())
+            tasks.create_task(self._compact())
+            await bootstrap(self.handle, self._services.first, self._host.address, self._port)
+            self._bootstrapped = True
+
+    async def _serve(self, call: Call) -> Response:
+        """Send a request to whoever answers it."""
+        if call.resource is None:
+            return self._non_resource(call)
+        if call.subresource not in ("", "status"):
+            return await self._subresources.handle(call)
+        match call.verb:
+            case "get":
+                return self._shown(call, await self._reader.get(call))
+            case "list":
+                return self._shown(call, await self._reader.list(call))
+            case "watch":
+                events = await self._reader.watch(call)
+                return Response(stream=self._shown_events(call, events))
+            case "create" if not call.subresource:
+                return Response(201, await self._registry.create(call))
+            case "update":
+                obj, created = await self._registry.update(call)
+                return Response(201 if created else 200, obj)
+            case "patch":
+                return Response(body=await self._registry.patch(call))
+            case "delete" if not call.subresource:
+                return Response(body=await self._registry.delete(call))
+            case "deletecollection":
+                return Response(body=await self._delete_collection(call))
+        raise method_not_allowed()
+
+    async def _delete_collection(self, call: Call) -> Object:
+        """Delete what a list with the same selectors finds; what is gone meanwhile is gone."""
+        found = await self._reader.list(call)
+        for obj in found["items"]:
+            try:
+                await self._registry.delete_one_of(call, obj)
+            except ApiError as failure:
+                if failure.code != 404:
+                    raise
+        return found
+
+    def _non_resource(self, call: Call) -> Response:
+        path = call.request.path.rstrip("/")
+        if call.verb != "get":
+            raise method_not_allowed()
+        match path:
+            case "/version":
+                return Response(body=VERSION)
+            case "/healthz" | "/livez":
+                return Response(body="ok")
+            case "/readyz":
+                return self._readyz()
+            case "/openapi/v3":
+                return Response(body=openapi.index())
+        if path.startswith("/openapi/v3/"):
+            return Response(body=openapi.document(path.removeprefix("/openapi/v3/")))
+        if path.startswith(("/api", "/apis")):
+            return discover(call.request, f"{self._host.address}:{self._port}")
+        raise no_such_path()
+
+    def _readyz(self) -> Response:
+        synced = all(cache.ready.is_set() for cache in self._caches.values())
+        if synced and self._bootstrapped:
+            return Response(body="ok")
+        failed = "informer-sync" if not synced else "poststarthook/bootstrap"
+        return Response(500, f"[-]{failed} failed: not finished\nreadyz check failed")
+
+    def _shown(self, call: Call, obj: Object) -> Response:
+        return Response(body=self._as_table(call, obj) if _wants_table(call.request) else obj)
+
+    async def _shown_events(
+        self, call: Call, events: AsyncIterator[Object]
+    ) -> AsyncIterator[Object]:
+        as_table = _wants_table(call.request)
+        try:
+            async for event in events:
+                if as_table and event["type"] not in ("BOOKMARK", "ERROR"):
+                    event = {**event, "object": self._as_table(call, event["object"])}
+                yield event
+        finally:
+            await Response(stream=events).close()
+
+    def _as_table(self, call: Call, obj: Object) -> Object:
+        meta = obj["metadata"]
+        is_list = obj["kind"] == call.target.list_kind
+        return table(
+            call.target,
+            obj["items"] if is_list else [obj],
+            self._host.now(),
+            include=call.request.param("includeObject") or "Metadata",
+            metadata=meta if is_list else {"resourceVersion": meta["resourceVersion"]},
+        )
+
+    async def _compact(self) -> None:
+        """Give up history older than the interval (etcd3/compact.go)."""
+        last = 0
+        while True:
+            await asyncio.sleep(COMPACT_EVERY)
+            try:
+                now = (await self._storage.page("/registry/namespaces/", limit=1)).revision
+                if last:
+                    await self._storage.compact(last)
+                last = now
+            except ApiError:
+                continue  # the store is away, or another API server compacted further
+
+
+def _wants_table(request: Request) -> bool:
+    return "as=Table" in request.headers.get("accept", "")

@@ -1,0 +1,193 @@
+"""Objects in etcd: JSON under their key, guarded by revisions.
+
+The resourceVersion of an object is the revision at which its key was last written, so it is not
+stored but put in on reading. Every write is a transaction that compares that revision: whoever
+comes second loses and has to read again (apiserver, pkg/storage/etcd3/store.go).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from kube_edu.api.meta import Object
+from kube_edu.api.status import ApiError, gone, service_unavailable, timeout
+from kube_edu.etcd.client import EtcdClient, EtcdError
+from kube_edu.etcd.messages import (
+    CompactionRequest,
+    Compare,
+    CompareResult,
+    CompareTarget,
+    DeleteRangeRequest,
+    KeyValue,
+    PutRequest,
+    RangeRequest,
+    RequestOp,
+    TxnRequest,
+    WatchCreateRequest,
+    WatchResponse,
+)
+
+T = TypeVar("T")
+
+TIMEOUT = 30.0
+"""Seconds that the store has for one answer."""
+
+
+class Page(NamedTuple):
+    """Objects read at one revision: by key, in the order of keys."""
+
+    objects: dict[str, Object]
+    revision: int
+    more: bool
+    """Further keys follow, `remaining` of them."""
+    remaining: int
+
+
+class Lost(Exception):
+    """A write that lost: its object is not at the revision that was expected, or a key that it
+    wanted to claim is taken."""
+
+    def __init__(self, current: Object | None, taken: list[str]) -> None:
+        super().__init__("the write lost")
+        self.current = current
+        self.taken = taken
+
+
+class Storage:
+    """Objects by key, over a client of etcd. Raises ApiError where the store fails."""
+
+    def __init__(self, client: EtcdClient) -> None:
+        self._client = client
+
+    async def get(self, key: str) -> Object | None:
+        response = await _answer(self._client.range, RangeRequest(key.encode()))
+        return decode(response.kvs[0]) if response.kvs else None
+
+    async def page(
+        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
+    ) -> Page:
+        """Objects below a prefix from the key `start` on, at a revision (0: the newest)."""
+        request = RangeRequest(
+            key=(start or prefix).encode(),
+            range_end=prefix_end(prefix),
+            limit=limit,
+            revision=revision,
+        )
+        response = await _answer(self._client.range, request)
+        objects = {kv.key.decode(): decode(kv) for kv in response.kvs}
+        at = revision or response.header.revision
+        return Page(objects, at, response.more, response.count - len(objects))
+
+    async def keys(self, prefix: str) -> list[str]:
+        request = RangeRequest(prefix.encode(), prefix_end(prefix), keys_only=True)
+        response = await _answer(self._client.range, request)
+        return [kv.key.decode() for kv in response.kvs]
+
+    async def write(
+        self,
+        key: str,
+        obj: Object | None,
+        *,
+        expected: int,
+        claim: Mapping[str, Object] | None = None,
+        release: list[str] | None = None,
+    ) -> Object:
+        """Put the object (None: delete it) if its key was last written at revision `expected`
+        (0: does not exist). In the same transaction, `claim` creates keys that must not exist yet
+        and `release` deletes some: what a Service owns comes and goes with it. Returns the object
+        with its new resourceVersion; raises Lost."""
+        claims = claim or {}
+        compare = [_at_revision(key, expected), *(_at_revision(k, 0) for k in claims)]
+        success = [_delete(key) if obj is None else _put(key, obj)]
+        success += [_put(k, value) for k, value in claims.items()]
+        success += [_delete(k) for k in release or ()]
+        failure = [RequestOp(request_range=RangeRequest(k.encode())) for k in (key, *claims)]
+        request = TxnRequest(tuple(compare), tuple(success), tuple(failure))
+        response = await _answer(self._client.txn, request)
+        if response.succeeded:
+            return with_revision(obj or {}, response.header.revision)
+        found = [r.response_range.kvs for r in response.responses if r.response_range is not None]
+        taken = [k for k, kvs in zip(claims, found[1:], strict=True) if kvs]
+        raise Lost(decode(found[0][0]) if found[0] else None, taken)
+
+    async def watch(self, prefix: str, since: int) -> AsyncIterator[WatchResponse]:
+        """What changes below a prefix after revision `since`."""
+        request = WatchCreateRequest(
+            key=prefix.encode(),
+            range_end=prefix_end(prefix),
+            start_revision=since + 1,
+            progress_notify=True,
+        )
+        async for response in self._client.watch(request):
+            yield response
+
+    async def compact(self, revision: int) -> None:
+        await _answer(self._client.compact, CompactionRequest(revision))
+
+
+def encode(obj: Object) -> bytes:
+    meta = {k: v for k, v in obj.get("metadata", {}).items() if k != "resourceVersion"}
+    return json.dumps({**obj, "metadata": meta}, separators=(",", ":")).encode()
+
+
+def decode(kv: KeyValue) -> Object:
+    return with_revision(json.loads(kv.value), kv.mod_revision)
+
+
+def with_revision(obj: Object, revision: int) -> Object:
+    meta = {**obj.get("metadata", {}), "resourceVersion": str(revision)}
+    return {**obj, "metadata": meta}
+
+
+def revision_of(obj: Object) -> int:
+    return int(obj["metadata"]["resourceVersion"])
+
+
+def prefix_end(prefix: str) -> bytes:
+    """The key right after all keys with this prefix."""
+    return (prefix[:-1] + chr(ord(prefix[-1]) + 1)).encode()
+
+
+def _at_revision(key: str, revision: int) -> Compare:
+    return Compare(
+        result=CompareResult.EQUAL,
+        target=CompareTarget.MOD,
+        key=key.encode(),
+        mod_revision=revision,
+    )
+
+
+def _put(key: str, obj: Object) -> RequestOp:
+    return RequestOp(request_put=PutRequest(key.encode(), encode(obj)))
+
+
+def _delete(key: str) -> RequestOp:
+    return RequestOp(request_delete_range=DeleteRangeRequest(key.encode()))
+
+
+async def _answer(call: Callable[[Any], Awaitable[T]], request: Any) -> T:
+    """One call of the store, its failures told in the API's words."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await call(request)
+    except TimeoutError:
+        raise timeout("request did not complete within the allotted timeout") from None
+    except EtcdError as failure:
+        raise store_failure(failure) from failure
+    except ConnectionError as failure:
+        raise service_unavailable(f"the store is unavailable: {failure}") from failure
+
+
+def store_failure(failure: EtcdError) -> ApiError:
+    if is_compacted(failure):
+        return gone("The resourceVersion for the provided list is too old.")
+    if failure.code == "DeadlineExceeded":
+        return timeout(str(failure))
+    return service_unavailable(f"the store is unavailable: {failure}")
+
+
+def is_compacted(failure: EtcdError) -> bool:
+    return failure.code == "OutOfRange" and "compacted" in str(failure)
