@@ -1,0 +1,30 @@
+"""Consensus as a state machine without I/O, in the way of etcd-io/raft.
+
+`RaftNode` is a member; `rules` has the decisions that it makes, one function each. Nothing here
+imports the rest of the package, reads a clock or sends a byte.
+"""
+
+from kube_edu.raft.log import Log, SafetyError
+from kube_edu.raft.messages import Entry, HardState, Message, MessageType, Snapshot
+from kube_edu.raft.node import RaftNode
+from kube_edu.raft.readonly import ReadState
+from kube_edu.raft.ready import Ready, Role, SoftState
+from kube_edu.raft.rules import Leader, Rules, Voter
+
+__all__ = [
+    "Entry",
+    "HardState",
+    "Leader",
+    "Log",
+    "Message",
+    "MessageType",
+    "RaftNode",
+    "ReadState",
+    "Ready",
+    "Role",
+    "Rules",
+    "SafetyError",
+    "Snapshot",
+    "SoftState",
+    "Voter",
+]
