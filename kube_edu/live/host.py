@@ -31,12 +31,18 @@ class Rack:
         self.dial_map = dial_map
         self.handlers: dict[str, Handler] = {}
         self.receivers: dict[str, Callable[[str, Any], None]] = {}
+        self.servers: list[Server] = []
         self._addresses: dict[str, str] = {}
 
     def host(self, name: str, address: str, aliases: tuple[str, ...] = ()) -> LiveHost:
         """A host; `aliases` are the other names and addresses that its certificates hold for."""
         self._addresses[name] = address
         return LiveHost(self, name, address, aliases)
+
+    async def close(self) -> None:
+        """Stop listening everywhere."""
+        for server in self.servers:
+            await server.close()
 
     def locate(self, host: str, port: int) -> tuple[str, int]:
         return self.dial_map.dial(self._addresses.get(host, host), port)
@@ -66,6 +72,7 @@ class LiveHost:
         tls = self._rack.pki.server(identity, self.name, names)
         server = HttpServer(handler)
         await server.listen(*self._rack.dial_map.claim(self.address, port), tls)
+        self._rack.servers.append(server)
         return server
 
     def connect(self, endpoint: str, *, identity: str) -> HttpClient:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -40,9 +41,13 @@ class HttpServer:
     async def listen(self, address: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen, and return the port (port 0 asks for any that is free). Raises OSError when
         the port is taken."""
+        sock = socket.create_server((address, port))
+        await self.listen_on(sock, tls)
+        return int(sock.getsockname()[1])
+
+    async def listen_on(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._web, address, port, ssl=tls)
-        return int(self._listener.sockets[0].getsockname()[1])
+        self._listener = await loop.create_server(self._web, sock=sock, ssl=tls, backlog=1024)
 
     async def close(self) -> None:
         if self._listener is not None:

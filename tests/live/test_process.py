@@ -17,9 +17,26 @@ from typing import Any
 
 import pytest
 
-from kube_edu.kubelet.cni.loopback import DialMap, LoopbackNetwork
+from kube_edu.host import Request, Response
+from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.kubelet.cri import ContainerConfig, CriError, PodSandboxConfig
+from kube_edu.kubelet.cri.context import ContainerContext
 from kube_edu.kubelet.cri.process import ProcessRuntime
+from kube_edu.live.network import LiveNetwork
+
+
+async def sleeper(container: ContainerContext) -> int:
+    """A program that is a coroutine of the cluster's own."""
+
+    async def echo(source: str, payload: Any) -> Any:
+        return Response(body=payload.path) if isinstance(payload, Request) else payload.upper()
+
+    container.listen(53, echo, "UDP")
+    container.listen(53, echo, "TCP")
+    container.listen(8181, echo)
+    container.log("listening")
+    await container.terminated.wait()
+    return 7
 
 
 class Node:
@@ -31,9 +48,11 @@ class Node:
             name="node-1", address="127.0.0.1", random=Random(7), now=time.time
         )
         self.dial_map = DialMap(folder / "dial")
-        self.network = LoopbackNetwork()
+        self.network = LiveNetwork(self.dial_map)
         self.network.set_pod_cidr("127.251.7.0/24")
-        self.runtime = ProcessRuntime(self.host, folder, self.network, self.dial_map)
+        self.runtime = ProcessRuntime(
+            self.host, folder, self.network, self.dial_map, {"coredns": sleeper}
+        )
         self.pods = 0
 
     async def sandbox(self, **settings: Any) -> str:
@@ -284,6 +303,31 @@ def test_the_network_helper(tmp_path: Path) -> None:
         assert (await node.ended(server)).exit_code == 4
         refused = await node.start(image, args=["connect", target])
         assert await node.output(refused) == "REFUSED"
+
+    on_a_node(tmp_path, story)
+
+
+def test_a_program_of_the_clusters_own_runs_as_a_coroutine(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        first = await node.start("registry.k8s.io/coredns/coredns:v1.12.0")
+        second = await node.start("coredns:1")
+        await node.says(first, "listening")
+        address = await node.address(first)
+        exchange = node.network.exchange
+        answer = await exchange("", address, 8181, "TCP", Request("GET", "/ready"))
+        assert answer.body == b"/ready"
+        assert await exchange("", address, 53, "UDP", b"query") == b"QUERY"
+        await exchange("", address, 53, "TCP", None)
+        reader, writer = await asyncio.open_connection(*node.dial_map.dial(address, 53))
+        writer.write(b"\0\5query\0\5again")
+        assert await reader.readexactly(14) == b"\0\5QUERY\0\5AGAIN"
+        writer.close()
+        await node.runtime.stop_container(first, 30)
+        assert (await node.status(first)).exit_code == 7
+        await node.runtime.stop_container(second, 0)
+        assert (await node.status(second)).exit_code == 137
+        with pytest.raises(ConnectionRefusedError):
+            await exchange("", address, 53, "TCP", None)
 
     on_a_node(tmp_path, story)
 

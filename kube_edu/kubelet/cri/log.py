@@ -38,6 +38,14 @@ class LogFile:
         asyncio.get_running_loop().add_reader(read_end, self._readable, read_end, stream)
         return write_end
 
+    def write(self, line: bytes, stream: str = "stdout") -> None:
+        head = f"{_stamp(self._now())} {stream}".encode()
+        while len(line) > LONGEST:
+            self._file.write(b"%s P %s\n" % (head, line[:LONGEST]))
+            line = line[LONGEST:]
+        self._file.write(b"%s F %s\n" % (head, line))
+        self._tell()
+
     async def drained(self) -> None:
         """Return when all has been read that an ended process wrote."""
         with suppress(TimeoutError):
@@ -74,15 +82,11 @@ class LogFile:
         if not data and rest:
             lines, rest = [rest], b""
         self._pipes[pipe] = rest
-        head = f"{_stamp(self._now())} {stream}".encode()
         for line in lines:
-            while len(line) > LONGEST:
-                self._file.write(b"%s P %s\n" % (head, line[:LONGEST]))
-                line = line[LONGEST:]
-            self._file.write(b"%s F %s\n" % (head, line))
+            self.write(line, stream)
         if not data:
             self._close_pipe(pipe)
-        self._tell()
+            self._tell()
 
     def _close_pipe(self, pipe: int) -> None:
         asyncio.get_running_loop().remove_reader(pipe)

@@ -18,14 +18,14 @@ import asyncio
 import os
 import re
 import shutil
-import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kube_edu.host import Host
-from kube_edu.kubelet.cni.loopback import DialMap, LoopbackNetwork
+from kube_edu.kubelet.cni import PodNetwork
+from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.kubelet.cri import (
     ContainerConfig,
     ContainerStatus,
@@ -33,9 +33,12 @@ from kube_edu.kubelet.cri import (
     PodSandboxConfig,
     SandboxStatus,
 )
+from kube_edu.kubelet.cri.context import Behaviour, ContainerContext
+from kube_edu.kubelet.cri.images import stand_in
 from kube_edu.kubelet.cri.leftovers import end_leftovers
 from kube_edu.kubelet.cri.log import LogFile
 from kube_edu.kubelet.cri.programs import Program, install, program_of
+from kube_edu.kubelet.cri.running import BuiltIn, Child, Running, exit_code
 
 WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 """Where util-linux is at hand, a container is killed when this process dies, however it dies
@@ -54,7 +57,7 @@ class Container:
     program: Program
     folder: Path
     log: LogFile
-    process: asyncio.subprocess.Process | None = None
+    running: Running | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     watcher: asyncio.Task[None] | None = None
 
@@ -64,16 +67,23 @@ class Container:
 
 
 class ProcessRuntime:
-    """Implements `kube_edu.kubelet.cri.Runtime` for one node."""
+    """Implements `kube_edu.kubelet.cri.Runtime` for one node. `built_in` are the stand-ins that
+    are coroutines of this process instead."""
 
     def __init__(
-        self, host: Host, folder: Path, network: LoopbackNetwork, dial_map: DialMap
+        self,
+        host: Host,
+        folder: Path,
+        network: PodNetwork,
+        dial_map: DialMap,
+        built_in: Mapping[str, Behaviour],
     ) -> None:
         self._host = host
         self._pods = folder / "pods"
         self._bin = folder / "bin"
         self._network = network
         self._dial_map = dial_map
+        self._built_in = built_in
         self._sandboxes: dict[str, Sandbox] = {}
         self._containers: dict[str, Container] = {}
         self._empty_dirs: dict[str, list[Mapping[str, bytes]]] = {}  # of each pod, by uid
@@ -90,7 +100,8 @@ class ProcessRuntime:
                 group.create_task(self.stop_container(container, 2.0))
 
     async def pull_image(self, image: str) -> None:
-        program_of(image)
+        if stand_in(image) not in self._built_in:
+            program_of(image)
 
     # --- sandboxes
 
@@ -137,7 +148,8 @@ class ProcessRuntime:
 
     async def create_container(self, sandbox: str, config: ContainerConfig) -> str:
         pod = self._sandboxes[sandbox]
-        program = program_of(config.image)
+        behaviour = self._built_in.get(stand_in(config.image))
+        program = Program() if behaviour else program_of(config.image)
         for port in program.ports:
             self._claim(pod.status.address, port)
         folder = pod.folder / f"{config.name}-{config.attempt}"
@@ -161,34 +173,28 @@ class ProcessRuntime:
 
     async def start_container(self, container: str) -> None:
         found = self._containers[container]
-        config, program = found.status.config, found.program
-        argv = [*(config.command or program.entrypoint), *config.args]
-        if not config.command and not config.args:
-            argv += program.arguments
-        stdout, stderr = found.log.pipe("stdout"), found.log.pipe("stderr")
+        behaviour = self._built_in.get(stand_in(found.status.config.image))
         try:
-            found.process = await self._spawn(found, argv, stdout=stdout, stderr=stderr)
+            running = self._begin(found, behaviour) if behaviour else await self._launch(found)
         except CriError:
             self._end(found, 128, "StartError")
             raise
-        finally:
-            os.close(stdout)
-            os.close(stderr)
+        found.running = running
         found.status = replace(found.status, state="running", started_at=self._host.now())
-        found.watcher = asyncio.create_task(self._watch(found, found.process))
+        found.watcher = asyncio.create_task(self._watch(found, running))
         self._changed.set()
 
     async def stop_container(self, container: str, timeout: float) -> None:
         found = self._containers.get(container)
-        if found is None or found.process is None:
+        if found is None or found.running is None:
             return
         if timeout > 0 and not found.ended.is_set():
-            _signal(found.process.pid, signal.SIGTERM)
+            found.running.terminate()
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await found.ended.wait()
         if not found.ended.is_set():
-            _signal(-found.process.pid, signal.SIGKILL)
+            found.running.kill()
         await found.ended.wait()
 
     async def remove_container(self, container: str) -> None:
@@ -213,8 +219,8 @@ class ProcessRuntime:
             text = f"command {list(command)} timed out after {timeout:g}s"
             raise CriError("DeadlineExceeded", text) from None
         finally:
-            _signal(-process.pid, signal.SIGKILL)
-        return _exit_code(process.returncode), stdout, stderr
+            Child(process).kill()
+        return exit_code(process.returncode), stdout, stderr
 
     async def container_logs(
         self, container: str, *, follow: bool
@@ -231,6 +237,31 @@ class ProcessRuntime:
         return self._dial_map.dial(address, port)
 
     # --- processes
+
+    async def _launch(self, container: Container) -> Child:
+        config, program = container.status.config, container.program
+        argv = [*(config.command or program.entrypoint), *config.args]
+        if not config.command and not config.args:
+            argv += program.arguments
+        stdout, stderr = container.log.pipe("stdout"), container.log.pipe("stderr")
+        try:
+            return Child(await self._spawn(container, argv, stdout=stdout, stderr=stderr))
+        finally:
+            os.close(stdout)
+            os.close(stderr)
+
+    def _begin(self, container: Container, behaviour: Behaviour) -> BuiltIn:
+        pod = self._sandboxes[container.status.sandbox].status
+        context = ContainerContext(
+            container.status.config,
+            pod.config,
+            pod.address,
+            self._network,
+            self._host.random,
+            container.log.write,
+            self._host.now,
+        )
+        return BuiltIn(behaviour, context)
 
     async def _spawn(
         self, container: Container, argv: list[str], *, stdout: int, stderr: int
@@ -278,9 +309,8 @@ class ProcessRuntime:
             "KUBE_EDU_DIAL_MAP": str(self._dial_map.file),
         }
 
-    async def _watch(self, container: Container, process: asyncio.subprocess.Process) -> None:
-        code = _exit_code(await process.wait())
-        _signal(-process.pid, signal.SIGKILL)  # what the first process leaves behind
+    async def _watch(self, container: Container, running: Running) -> None:
+        code = await running.wait()
         await container.log.drained()
         self._end(container, code, "Error" if code else "Completed")
 
@@ -342,15 +372,3 @@ def _find(command: str, bin: Path, path: str) -> str | None:
     what the system has."""
     ours = bin / Path(command).name
     return str(ours) if ours.exists() else shutil.which(command, path=path)
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    """Signal a process, or with a negative number a group, that may have ended."""
-    with suppress(OSError):
-        os.kill(pid, number)
-
-
-def _exit_code(returncode: int | None) -> int:
-    """As a shell has it: 128 + the signal that ended it."""
-    assert returncode is not None
-    return returncode if returncode >= 0 else 128 - returncode

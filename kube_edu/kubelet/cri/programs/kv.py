@@ -223,15 +223,18 @@ def client(arguments: list[str]) -> None:
     while arguments[:1] in (["-h"], ["-p"]):
         option, value, *arguments = arguments
         host, port = (value, port) if option == "-h" else (host, int(value))
-    with socket.create_connection((host, port), 10) as sock, sock.makefile("rwb") as stream:
-        send(stream, [word.encode() for word in arguments])
-        answer = receive(stream)
+    answer = request(host, port, arguments)
     for item in answer if isinstance(answer, list) else [answer]:
         text = item.decode() if isinstance(item, bytes) else str(item).lstrip("+-")
         print("(nil)" if item is None else text)
 
 
-if sys.argv[1] == "redis-cli":
-    client(sys.argv[2:])
-else:
-    server(sys.argv[2:])
+def request(host: str, port: int, words: list[str]) -> Any:
+    """Send a command, and return the answer."""
+    with socket.create_connection((host, port), 10) as sock, sock.makefile("rwb") as stream:
+        send(stream, [word.encode() for word in words])
+        return receive(stream)
+
+
+if __name__ == "__main__":
+    (client if sys.argv[1] == "redis-cli" else server)(sys.argv[2:])

@@ -1,0 +1,77 @@
+"""What runs in a container of the process runtime: a child process, or a coroutine of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from typing import Protocol
+
+from kube_edu.kubelet.cri.context import Behaviour, ContainerContext
+
+
+class Running(Protocol):
+    def terminate(self) -> None:
+        """Ask it to end, as SIGTERM does."""
+
+    def kill(self) -> None:
+        """End it, and all that it has started."""
+
+    async def wait(self) -> int:
+        """Its exit code, when it has ended and nothing is left of it."""
+
+
+class Child:
+    """The first process of a process group."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    def terminate(self) -> None:
+        _signal(self._process.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        _signal(-self._process.pid, signal.SIGKILL)
+
+    async def wait(self) -> int:
+        code = await self._process.wait()
+        self.kill()  # what the first process leaves behind, as in a PID namespace
+        return exit_code(code)
+
+
+class BuiltIn:
+    """A program that is part of the cluster itself (DNS), and so runs inside of it."""
+
+    def __init__(self, behaviour: Behaviour, context: ContainerContext) -> None:
+        self._context = context
+        self._task = asyncio.ensure_future(behaviour(context))
+
+    def terminate(self) -> None:
+        self._context.terminated.set()
+
+    def kill(self) -> None:
+        self._task.cancel()
+
+    async def wait(self) -> int:
+        try:
+            return await self._task
+        except asyncio.CancelledError:
+            return 128 + signal.SIGKILL
+        except Exception as error:
+            self._context.log(repr(error))
+            return 1
+        finally:
+            self._context.stop_listening()
+
+
+def exit_code(returncode: int | None) -> int:
+    """As a shell has it: 128 + the signal that ended it."""
+    assert returncode is not None
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Signal a process, or with a negative number a group, that may have ended."""
+    with suppress(OSError):
+        os.kill(pid, number)

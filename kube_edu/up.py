@@ -1,0 +1,241 @@
+"""A live cluster: `kube-edu up`.
+
+The same programs as in the simulation (kube_edu.parts), on the ordinary event loop of one
+process, with real sockets, files and certificates. What kubectl needs is in DIR/admin.conf.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kube_edu import parts
+from kube_edu.addons import manifests
+from kube_edu.api import meta
+from kube_edu.api.status import ApiError
+from kube_edu.client import ApiClient
+from kube_edu.client.ready import is_ready
+from kube_edu.host import Host
+from kube_edu.kubelet.cni.loopback import DialMap
+from kube_edu.kubelet.cri.process import ProcessRuntime
+from kube_edu.live.addresses import Addresses, choose
+from kube_edu.live.folder import Folder, Settings, UpError
+from kube_edu.live.host import Rack
+from kube_edu.live.network import LiveNetwork
+from kube_edu.live.pki import Pki
+from kube_edu.proxy import userspace
+
+CONTROL_PLANE = "control-1"
+LOCALHOST = "127.0.0.1"
+
+Say = Callable[[str], None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    number = partial(_number, 1)
+    parser.add_argument("--dir", required=True, type=Path, help="the cluster's folder")
+    parser.add_argument("--nodes", type=partial(number, 100), default=3, help="default: 3")
+    parser.add_argument(
+        "--port", type=partial(number, 65535), default=6443, help="the API server's; default: 6443"
+    )
+    parser.add_argument(
+        "--etcd-members", type=partial(number, 9), help="default: 3, or what DIR was made with"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    try:
+        asyncio.run(_up(arguments))
+    except UpError as refusal:
+        print(f"kube-edu up: {refusal}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _up(arguments: argparse.Namespace) -> None:
+    """Run until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    folder = Folder(arguments.dir)
+    try:
+        cluster = _open(folder, arguments)
+        try:
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(part) for part in cluster.programs()]
+                running.append(group.create_task(cluster.boot(partial(print, flush=True))))
+                await stop.wait()
+                print("stopping ...", flush=True)
+                for task in running:
+                    task.cancel()
+        except* OSError as errors:
+            raise UpError(str(_first(errors))) from None
+        finally:
+            await cluster.close()
+    finally:
+        folder.close()
+
+
+def _open(folder: Folder, arguments: argparse.Namespace) -> LiveCluster:
+    """See that all can be had before anything is written."""
+    settings = folder.check()
+    members = arguments.etcd_members
+    if settings is None:
+        _check_port(arguments.port)
+        try:
+            settings = Settings(members or 3, choose(folder.path).block)
+        except LookupError as refusal:
+            raise UpError(str(refusal)) from None
+        folder.open(settings)
+    elif members not in (None, settings.etcd_members):
+        raise UpError(
+            f"{folder.path} was made with --etcd-members {settings.etcd_members}: "
+            f"its store cannot start with {members}"
+        )
+    elif not Addresses(settings.block).free():
+        node = Addresses(settings.block).node(1)
+        raise UpError(f"another cluster on this machine has the addresses of {folder.path}: {node}")
+    else:
+        _check_port(arguments.port)
+    return LiveCluster(folder.path, settings, arguments.nodes, arguments.port)
+
+
+class LiveCluster:
+    """The hosts `etcd-1` …, `control-1` and `node-1` …, and what runs on them."""
+
+    def __init__(self, folder: Path, settings: Settings, nodes: int, port: int) -> None:
+        self._folder = folder
+        self._addresses = Addresses(settings.block)
+        self._members = [f"etcd-{number + 1}" for number in range(settings.etcd_members)]
+        self._nodes = [f"node-{number + 1}" for number in range(nodes)]
+        self._port = port
+        self._server = f"https://{LOCALHOST}:{port}"
+        self._apiserver = f"{CONTROL_PLANE}:{port}"
+        self._dial_map = DialMap(folder / "dial")
+        self._rack = Rack(folder / "hosts", Pki(folder), self._dial_map)
+        aliases = (
+            *(f"kubernetes{rest}" for rest in _suffixes("default.svc.cluster.local")),
+            "localhost",
+            self._addresses.kubernetes,
+        )
+        self._control = self._rack.host(CONTROL_PLANE, LOCALHOST, aliases)
+        self._runtimes: list[ProcessRuntime] = []
+
+    def programs(self) -> Iterator[Coroutine[Any, Any, None]]:
+        for name in self._members:
+            yield parts.etcd(self._rack.host(name, LOCALHOST), members=self._members)
+        control, apiserver, roles = self._control, self._apiserver, {}
+        yield parts.kube_apiserver(
+            control,
+            etcd_members=self._members,
+            service_cidr=self._addresses.service_cidr,
+            port=self._port,
+        )
+        yield parts.kube_controller_manager(
+            control,
+            apiserver=apiserver,
+            cluster_cidr=self._addresses.cluster_cidr,
+            roles=roles,
+        )
+        yield parts.kube_scheduler(control, apiserver=apiserver, roles=roles)
+        yield parts.addon_manager(
+            control, apiserver=apiserver, manifests=[manifests.coredns(self._addresses.dns)]
+        )
+        for number, name in enumerate(self._nodes):
+            host = self._rack.host(name, self._addresses.node(number + 1))
+            yield self._kubelet(host)
+            yield self._kube_proxy(host)
+
+    async def boot(self, say: Say) -> None:
+        """Tell of each step as it is done."""
+        for file, identity, host in (
+            ("admin.conf", "admin", CONTROL_PLANE),
+            ("controller-manager.conf", "controller-manager", CONTROL_PLANE),
+            ("scheduler.conf", "scheduler", CONTROL_PLANE),
+            ("kubelet.conf", "kubelet", self._nodes[0]),
+        ):
+            self._rack.pki.kubeconfig(file, identity, host, self._server)
+        say(f"certificates and kubeconfigs are in {self._folder}")
+        admin = parts.api_client(self._control, self._apiserver, "admin", "kube-edu")
+        await _until(partial(admin.raw, "GET", "/readyz"))
+        say(f"etcd ({len(self._members)} members) and the API server are ready: {self._server}")
+        for name in self._nodes:
+            await _until(partial(_check_ready, admin, "nodes", name))
+            say(f"{name} is ready")
+        await _until(partial(_check_ready, admin, "deployments", "coredns", "kube-system"))
+        say(f"cluster DNS is ready: {self._addresses.dns}")
+        say(f"export KUBECONFIG={self._folder / 'admin.conf'}")
+
+    async def close(self) -> None:
+        """End the containers, then break every connection."""
+        for runtime in self._runtimes:
+            await runtime.close()
+        await self._rack.close()
+
+    async def _kubelet(self, host: Host) -> None:
+        network = LiveNetwork(self._dial_map)
+        folder = self._folder / "hosts" / host.name
+        images = {"coredns": partial(parts.coredns, host=host, apiserver=self._apiserver)}
+        runtime = ProcessRuntime(host, folder, network, self._dial_map, images)
+        self._runtimes.append(runtime)
+        await parts.kubelet(
+            host,
+            apiserver=self._apiserver,
+            runtime=runtime,
+            network=network,
+            cluster_dns=self._addresses.dns,
+        )
+
+    async def _kube_proxy(self, host: Host) -> None:
+        await parts.kube_proxy(host, apiserver=self._apiserver, proxier=userspace.Proxier)
+
+
+async def _until(check: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    """Return when a check passes that may be refused, or get no answer, until then."""
+    while True:
+        with suppress(ApiError, ConnectionError, LookupError):
+            await check()
+            return
+        await asyncio.sleep(0.1)
+
+
+async def _check_ready(admin: ApiClient, resource: str, name: str, namespace: str = "") -> None:
+    obj = await admin.get(resource, name, namespace)
+    if not is_ready(obj, []):
+        raise LookupError(f"{meta.key(obj)} is not ready yet")
+
+
+def _check_port(port: int) -> None:
+    try:
+        socket.create_server((LOCALHOST, port)).close()
+    except OSError as refusal:
+        where = f"port {port} of {LOCALHOST} cannot be had"
+        raise UpError(f"{where}: {refusal.strerror}: choose another with --port") from None
+
+
+def _suffixes(domain: str) -> Iterator[str]:
+    """ "", ".default", ".default.svc", ... of "default.svc.cluster.local"."""
+    words = domain.split(".")
+    for length in range(len(words) + 1):
+        yield "".join(f".{word}" for word in words[:length])
+
+
+def _number(least: int, most: int, text: str) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+    return int(text)
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
