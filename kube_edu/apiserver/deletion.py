@@ -47,7 +47,7 @@ def is_finished(obj: Object) -> bool:
         return False
     if obj["kind"] == "Namespace":
         return not obj["spec"].get("finalizers")
-    return meta.get("deletionGracePeriodSeconds") == 0
+    return bool(meta.get("deletionGracePeriodSeconds") == 0)
 
 
 def check_options(options: Object) -> None:

@@ -97,19 +97,6 @@ class Reader:
             raise not_found(resource, call.name)
         return obj
 
-    async def list(self, call: Call) -> Object:
-        selection = Selection.of(call)
-        if call.request.param("continue") or self._is_exact(call):
-            return await self._pages(call, selection)
-        version = call.request.param("resourceVersion")
-        cache = self._caches[call.target.storage_prefix]
-        if version and cache.ready.is_set() and cache.revision >= _revision(version):
-            return _list(call, selection.pick(cache.objects), cache.revision)
-        found = await self._pages(call, selection)
-        if version and int(found["metadata"]["resourceVersion"]) < _revision(version):
-            raise _too_large(version, found)
-        return found
-
     @staticmethod
     def _is_exact(call: Call) -> bool:
         match = call.request.param("resourceVersionMatch")
@@ -223,6 +210,19 @@ class Reader:
             user=call.user.name,
         )
         return {"type": type, "object": obj}
+
+    async def list(self, call: Call) -> Object:
+        selection = Selection.of(call)
+        if call.request.param("continue") or self._is_exact(call):
+            return await self._pages(call, selection)
+        version = call.request.param("resourceVersion")
+        cache = self._caches[call.target.storage_prefix]
+        if version and cache.ready.is_set() and cache.revision >= _revision(version):
+            return _list(call, selection.pick(cache.objects), cache.revision)
+        found = await self._pages(call, selection)
+        if version and int(found["metadata"]["resourceVersion"]) < _revision(version):
+            raise _too_large(version, found)
+        return found
 
 
 def _translated(change: Change, selection: Selection) -> tuple[str, Object] | None:

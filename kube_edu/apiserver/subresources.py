@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from kube_edu.api.meta import Object, annotations, name, set_condition
+from kube_edu.api.meta import Object, name, set_condition
 from kube_edu.api.patch import apply_patch
 from kube_edu.api.resources import by_plural
 from kube_edu.api.selectors import LabelSelector
@@ -97,7 +97,7 @@ class Subresources:
             conditions = set_condition(status.get("conditions") or (), scheduled, self._host.now())
             bound = {**pod, "spec": {**pod["spec"], "nodeName": target["name"]}}
             if added := meta.get("annotations"):
-                merged = {**annotations(pod), **added}
+                merged = {**(pod["metadata"].get("annotations") or {}), **added}
                 bound["metadata"] = {**pod["metadata"], "annotations": merged}
             return {**bound, "status": {**status, "conditions": conditions}}
 
