@@ -51,9 +51,8 @@ class EventRecorder:
                 await asyncio.sleep(SECONDS_BETWEEN_TRIES)
 
     async def _count_or_create(self, event: Object) -> None:
-        same = tuple(event["involvedObject"].values()) + tuple(
-            event[field] for field in ("type", "reason", "message")
-        )
+        about = {**event["involvedObject"], "resourceVersion": ""}
+        same = (*about.values(), event["type"], event["reason"], event["message"])
         first = self._known.get(same)
         if first is not None:
             more = {"count": first["count"] + 1, "lastTimestamp": event["lastTimestamp"]}

@@ -43,6 +43,7 @@ class NodeLifecycleController(Controller):
         self.events = EventRecorder(client, host, "node-controller")
         self._heard: dict[str, float] = {}  # when each node last gave a sign, by our own clock
         self._next_eviction = 0.0
+        self._all_silent = False
         informers("nodes").on_change(self._node_changed)
         informers("leases", "kube-node-lease").on_change(self._lease_changed)
         self._nodes = self.watch("nodes")
@@ -110,7 +111,7 @@ class NodeLifecycleController(Controller):
         had = node["spec"].get("taints") or []
         wanted = _wanted_taints(node)
         evicting = [(key, effect) for key, effect in wanted if effect == "NoExecute"]
-        if evicting and not _has(had, *evicting[0]) and not self._may_evict():
+        if evicting and not self._may_evict(already=_has(had, *evicting[0])):
             wanted = [taint for taint in wanted if taint not in evicting]
             self.queue.add_after(meta.name(node), SECONDS_BETWEEN_EVICTIONS)
         kept = [
@@ -129,18 +130,28 @@ class NodeLifecycleController(Controller):
             spec = {**node["spec"], "taints": kept + added}
             await self.client.update({**node, "spec": spec})
 
-    def _may_evict(self) -> bool:
-        """Slowly, and not at all when so many nodes are silent that it may well be ourselves who
-        are cut off (upstream's zone states, for the one zone there is)."""
+    def _may_evict(self, *, already: bool) -> bool:
+        """Slowly, and no further when so many nodes are silent that something greater must be
+        wrong. When all are, it may well be the control plane that is cut off: then none is given
+        up, nor stays so (upstream's zone states, for the one zone there is)."""
         nodes = self._nodes.list()
         silent = sum(not meta.condition_is(node, "Ready") for node in nodes)
-        if silent == len(nodes) or (silent > 2 and silent / len(nodes) >= UNHEALTHY_ZONE_THRESHOLD):
+        self._note_disruption(nodes, all_silent=silent == len(nodes))
+        if already or self._all_silent:
+            return not self._all_silent
+        if silent > 2 and silent / len(nodes) >= UNHEALTHY_ZONE_THRESHOLD:
             return False
         now = asyncio.get_running_loop().time()
         if now < self._next_eviction:
             return False
         self._next_eviction = now + SECONDS_BETWEEN_EVICTIONS
         return True
+
+    def _note_disruption(self, nodes: list[Object], *, all_silent: bool) -> None:
+        if all_silent != self._all_silent:
+            self._all_silent = all_silent
+            for node in nodes:
+                self.queue.add(meta.name(node))
 
 
 def _wanted_taints(node: Object) -> list[tuple[str, str]]:
