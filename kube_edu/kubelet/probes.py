@@ -1,0 +1,212 @@
+"""Probes: is a container alive, is it ready, has it started?
+
+Source: kubernetes, pkg/kubelet/prober/worker.go and prober.go, pkg/probe/http/http.go. One task
+for each probe of a running container. Only a probe whose verdict changes is told of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+from kube_edu.api import meta
+from kube_edu.api.meta import Object
+from kube_edu.client import EventRecorder
+from kube_edu.host import Host, Request, Response
+from kube_edu.kubelet.cni import PodNetwork
+from kube_edu.kubelet.cri import ContainerStatus, CriError, Runtime
+
+KINDS = {"Startup": "startupProbe", "Liveness": "livenessProbe", "Readiness": "readinessProbe"}
+
+
+class Prober(Protocol):
+    """How probes reach a pod: what differs between simulation and live. Both raise OSError
+    (ConnectionError, TimeoutError) when they do not."""
+
+    async def http(self, address: str, port: int, request: Request) -> Response: ...
+
+    async def tcp(self, address: str, port: int) -> None: ...
+
+
+class NetworkProber:
+    """Probes over a simulated pod network, from the node's own address."""
+
+    def __init__(self, network: PodNetwork, source: str) -> None:
+        self._network = network
+        self._source = source
+
+    async def http(self, address: str, port: int, request: Request) -> Response:
+        answer = await self._network.exchange(self._source, address, port, "TCP", request)
+        if not isinstance(answer, Response):
+            raise ConnectionError("malformed HTTP response")
+        return answer
+
+    async def tcp(self, address: str, port: int) -> None:
+        """Connect, send nothing, hang up."""
+        await self._network.exchange(self._source, address, port, "TCP", b"")
+
+
+class PodProbes:
+    """The probes of one pod, and their verdicts (status.Verdicts). `changed` is called when a
+    verdict changes."""
+
+    def __init__(
+        self,
+        host: Host,
+        runtime: Runtime,
+        prober: Prober,
+        events: EventRecorder,
+        changed: Callable[[], None],
+    ) -> None:
+        self._host = host
+        self._runtime = runtime
+        self._prober = prober
+        self._events = events
+        self._changed = changed
+        self._tasks: dict[str, list[asyncio.Task[None]]] = {}
+        self._verdicts: dict[tuple[str, str], bool] = {}
+        """By container id and kind; a probe that has not decided yet has none."""
+
+    def started(self, container: ContainerStatus) -> bool:
+        return self._verdicts.get((container.id, "Startup"), False)
+
+    def ready(self, container: ContainerStatus) -> bool:
+        return self._verdicts.get((container.id, "Readiness"), False)
+
+    def failed(self) -> dict[str, str]:
+        """The containers, by id, that a probe wants restarted, with the probe."""
+        return {
+            container: kind
+            for (container, kind), verdict in self._verdicts.items()
+            if not verdict and kind in ("Liveness", "Startup") and container in self._tasks
+        }
+
+    def watch(self, pod: Object, address: str, running: list[ContainerStatus]) -> None:
+        """Probe these containers, and no others."""
+        specs = {
+            c["name"]: c
+            for c in [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or ())]
+        }
+        for gone in [id for id in self._tasks if id not in [c.id for c in running]]:
+            self._stop(gone)
+        for container in running:
+            spec = specs.get(container.config.name)
+            if spec is not None and container.id not in self._tasks:
+                self._start(pod, spec, container, address)
+
+    def stop(self) -> None:
+        for container in list(self._tasks):
+            self._stop(container)
+
+    def _start(self, pod: Object, spec: Object, container: ContainerStatus, address: str) -> None:
+        self._tasks[container.id] = []
+        for kind, field in KINDS.items():
+            if field in spec:
+                probe = self._probe(kind, spec[field], pod, spec, container, address)
+                self._tasks[container.id].append(asyncio.create_task(probe))
+            else:
+                self._verdicts[container.id, kind] = True
+
+    def _stop(self, container: str) -> None:
+        for task in self._tasks.pop(container):
+            task.cancel()
+        for kind in KINDS:
+            self._verdicts.pop((container, kind), None)
+
+    async def _probe(
+        self,
+        kind: str,
+        probe: Object,
+        pod: Object,
+        spec: Object,
+        container: ContainerStatus,
+        address: str,
+    ) -> None:
+        """Probe again and again; the last thresholds' worth of equal results is the verdict."""
+        delay = probe.get("initialDelaySeconds", 0) - (self._host.now() - container.started_at)
+        await asyncio.sleep(max(delay, 0))
+        thresholds = {
+            True: probe.get("successThreshold", 1),
+            False: probe.get("failureThreshold", 3),
+        }
+        last, in_a_row = None, 0
+        while True:
+            if kind == "Startup" or self.started(container):
+                problem = await self._attempt(probe, spec, container, address)
+                passed = problem is None
+                in_a_row = in_a_row + 1 if passed == last else 1
+                last = passed
+                if problem is not None:
+                    text = f"{kind} probe failed: {problem}"
+                    self._events.event(pod, "Warning", "Unhealthy", text)
+                if in_a_row >= thresholds[passed]:
+                    self._decide(pod, container, kind, passed)
+                    if kind == "Startup" or (kind == "Liveness" and not passed):
+                        return  # it has started, or is restarted and is another container then
+            await asyncio.sleep(probe.get("periodSeconds", 10))
+
+    def _decide(self, pod: Object, container: ContainerStatus, kind: str, passed: bool) -> None:
+        if self._verdicts.get((container.id, kind)) == passed:
+            return
+        self._verdicts[container.id, kind] = passed
+        self._host.record(
+            "kubelet.probe",
+            object=f"pods/{meta.key(pod)}",
+            container=container.config.name,
+            probe=kind.lower(),
+            result="success" if passed else "failure",
+        )
+        self._changed()
+
+    async def _attempt(
+        self, probe: Object, spec: Object, container: ContainerStatus, address: str
+    ) -> str | None:
+        """One attempt: None if it passed, otherwise what went wrong."""
+        timeout = probe.get("timeoutSeconds", 1)
+        target = ""
+        try:
+            async with asyncio.timeout(timeout):
+                if "exec" in probe:
+                    command = probe["exec"]["command"]
+                    code, output, errors = await self._runtime.exec_sync(
+                        container.id, command, timeout
+                    )
+                    return None if code == 0 else (output + errors).decode().strip()
+                if "httpGet" in probe:
+                    action = probe["httpGet"]
+                    host, port = action.get("host") or address, _port(action["port"], spec)
+                    scheme, path = action.get("scheme", "HTTP").lower(), action.get("path", "/")
+                    target = f'Get "{scheme}://{host}:{port}{path}": '
+                    response = await self._prober.http(host, port, _request(action))
+                    if 200 <= response.status < 400:
+                        return None
+                    return f"HTTP probe failed with statuscode: {response.status}"
+                if "tcpSocket" in probe:
+                    action = probe["tcpSocket"]
+                    host, port = action.get("host") or address, _port(action["port"], spec)
+                    target = f"dial tcp {host}:{port}: "
+                    await self._prober.tcp(host, port)
+                return None
+        except TimeoutError:
+            if "exec" in probe:
+                return f"command timed out after {timeout}s"
+            return f"{target}context deadline exceeded"
+        except (OSError, CriError) as error:
+            return f"{target}{error}"
+
+
+def _port(port: int | str, spec: Object) -> int:
+    """A port's number; a name is looked up among the container's ports."""
+    if isinstance(port, int) or port.isdigit():
+        return int(port)
+    named = [p["containerPort"] for p in spec.get("ports") or () if p.get("name") == port]
+    return int(named[0]) if named else 0
+
+
+def _request(action: Object) -> Request:
+    path, _, query = action.get("path", "/").partition("?")
+    headers = {"user-agent": "kube-probe/1.33", "accept": "*/*"}
+    headers |= {h["name"].lower(): h["value"] for h in action.get("httpHeaders") or ()}
+    return Request("GET", path or "/", tuple(parse_qsl(query)), headers)

@@ -1,0 +1,98 @@
+"""The kubelet's own API, on port 10250: what `kubectl logs` is answered from.
+
+Source: kubernetes, pkg/kubelet/server/server.go and pkg/kubelet/kuberuntime/logs. The API server
+is its client; nobody else asks here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import cast
+
+from kube_edu.api import meta
+from kube_edu.api.meta import Object
+from kube_edu.host import Host, Request, Response
+from kube_edu.kubelet.cri import ContainerStatus, Runtime
+from kube_edu.kubelet.pod_state import observe
+
+Line = tuple[float, bytes]
+
+
+class KubeletServer:
+    """Answers requests about the pods of one node; `pods` gives those that it runs."""
+
+    def __init__(self, host: Host, runtime: Runtime, pods: Callable[[], list[Object]]) -> None:
+        self._host = host
+        self._runtime = runtime
+        self._pods = pods
+
+    async def handle(self, request: Request) -> Response:
+        match request.path.strip("/").split("/"):
+            case ["healthz"]:
+                return Response(200, "ok")
+            case ["pods"]:
+                items = self._pods()
+                body = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
+                return Response(200, body)
+            case ["containerLogs", namespace, pod, container]:
+                return await self._logs(request, f"{namespace}/{pod}", container)
+        return Response(404, "404 page not found\n")
+
+    async def _logs(self, request: Request, key: str, name: str) -> Response:
+        pod = next((p for p in self._pods() if meta.key(p) == key), None)
+        if pod is None:
+            return Response(404, f'pod "{key.rpartition("/")[2]}" not found')
+        known = (await observe(self._runtime, meta.uid(pod))).containers.get(name, ())
+        previous = request.param("previous") == "true"
+        if len(known) <= previous:
+            what = f'container "{name}" in pod "{meta.name(pod)}"'
+            if previous:
+                what = f"previous terminated {what}"
+                return Response(400, f"{what} not found")
+            return Response(400, f"{what} is waiting to start: ContainerCreating")
+        lines = self._lines(request, known[previous])
+        return Response(200, headers={"content-type": "text/plain"}, stream=lines)
+
+    async def _lines(self, request: Request, container: ContainerStatus) -> AsyncIterator[bytes]:
+        """The log as the query's options want it. `tailLines` counts what is there when the
+        request comes; with `follow` what is new comes after."""
+        since = self._since(request)
+        stamps = request.param("timestamps") == "true"
+        limit = int(request.param("limitBytes") or 0)
+        tail = int(request.param("tailLines") or -1)
+        sent = 0
+        async for at, line in self._tailed(container.id, request.param("follow") == "true", tail):
+            if at < since:
+                continue
+            text = line + b"\n"
+            if stamps:
+                stamp = meta.micro_timestamp(at).removesuffix("Z")
+                text = f"{stamp}000Z ".encode() + text
+            if limit and sent + len(text) > limit:
+                yield text[: limit - sent]
+                return
+            sent += len(text)
+            yield text
+
+    async def _tailed(self, container: str, follow: bool, tail: int) -> AsyncIterator[Line]:
+        skip = 0
+        if tail >= 0:
+            there = [line async for line in self._log(container, follow=False)]
+            skip = max(len(there) - tail, 0)
+        async with aclosing(self._log(container, follow=follow)) as lines:
+            async for line in lines:
+                if skip:
+                    skip -= 1
+                    continue
+                yield line
+
+    def _log(self, container: str, *, follow: bool) -> AsyncGenerator[Line, None]:
+        lines = self._runtime.container_logs(container, follow=follow)
+        return cast("AsyncGenerator[Line, None]", lines)
+
+    def _since(self, request: Request) -> float:
+        if request.param("sinceTime"):
+            return meta.seconds(request.param("sinceTime"))
+        seconds = request.param("sinceSeconds")
+        return self._host.now() - int(seconds) if seconds else 0.0
