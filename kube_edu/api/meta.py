@@ -38,12 +38,6 @@ def key(obj: Object) -> str:
     return f"{namespace(obj)}/{name(obj)}" if namespace(obj) else name(obj)
 
 
-def split_key(text: str) -> tuple[str, str]:
-    """The namespace and name in a key."""
-    before, _, after = text.rpartition("/")
-    return before, after
-
-
 def clone(value: Any) -> Any:
     """A deep copy of JSON data (several times faster than copy.deepcopy)."""
     if isinstance(value, dict):

@@ -12,34 +12,94 @@ NameCheck = Callable[[str], list[str]]
 """From a name to what is wrong with it, in words; nothing when it is well-formed."""
 
 
+def _shape(pattern: str, limit: int, rule: str, *examples: str) -> NameCheck:
+    """A check of length and characters, with the sentence that explains it."""
+    shown = " or ".join(f"'{example}', " for example in examples)
+    text = f"{rule} (e.g. {shown}regex used for validation is '{pattern}')"
+
+    def check(value: str) -> list[str]:
+        too_long = [f"must be no more than {limit} characters"] if len(value) > limit else []
+        return too_long if re.fullmatch(pattern, value) else [*too_long, text]
+
+    return check
+
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_ENDS = "and must start and end with an alphanumeric character"
+_NAME_RULE = f"must consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
+
+# Names of most objects.
+dns1123_subdomain = _shape(
+    _SUBDOMAIN,
+    253,
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    f"'.', {_ENDS}",
+    "example.com",
+)
+
+# Names of services: they become DNS names.
+dns1035_label = _shape(
+    "[a-z]([-a-z0-9]*[a-z0-9])?",
+    63,
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+    "alphabetic character, and end with an alphanumeric character",
+    "my-name",
+    "abc-123",
+)
+
+label_value = _shape(
+    f"({_NAME})?",
+    63,
+    f"a valid label must be an empty string or {_NAME_RULE.removeprefix('must ')}",
+    "MyValue",
+    "my_value",
+    "12345",
+)
+
+_dns1123_label = _shape(
+    _LABEL,
+    63,
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
+    f"{_ENDS}",
+    "my-name",
+    "123-abc",
+)
+_name_part = _shape(_NAME, 63, _NAME_RULE, "MyName", "my.name", "123-abc")
+_label_key = _shape(_NAME, 253, f"a valid label key {_NAME_RULE}", "MyName", "my.name", "123-abc")
+_config_key = _shape(
+    "[-._a-zA-Z0-9]+",
+    253,
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+    "key.name",
+    "KEY_NAME",
+    "key-name",
+)
+_variable = _shape(
+    "[-._a-zA-Z][-._a-zA-Z0-9]*",
+    2**31,
+    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', "
+    "or '.', and must not start with a digit",
+    "my.env-name",
+    "MY_ENV.NAME",
+    "MyEnvName1",
+)
+
+
 def dns1123_label(value: str) -> list[str]:
-    """Names of namespaces, containers, container ports."""
-    problems = _too_long(value, 63)
-    if not _matches(_LABEL, value):
-        dotted = _matches(_SUBDOMAIN, value)
-        problems.append("must not contain dots" if dotted else _LABEL_TEXT)
-    return problems
-
-
-def dns1123_subdomain(value: str) -> list[str]:
-    """Names of most objects."""
-    return _too_long(value, 253) + _unless(_SUBDOMAIN, value, _SUBDOMAIN_TEXT)
-
-
-def dns1035_label(value: str) -> list[str]:
-    """Names of services: they become DNS names."""
-    return _too_long(value, 63) + _unless(_DNS1035, value, _DNS1035_TEXT)
-
-
-def label_value(value: str) -> list[str]:
-    return _too_long(value, 63) + _unless(_LABEL_VALUE, value, _LABEL_VALUE_TEXT)
+    """Names of namespaces, containers, service ports."""
+    if "." in value and re.fullmatch(_SUBDOMAIN, value):
+        return ["must not contain dots"]
+    return _dns1123_label(value)
 
 
 def qualified_name(value: str) -> list[str]:
     """Keys of labels and annotations: "name" or "example.com/name"."""
     prefix, slash, part = value.rpartition("/")
     if "/" in prefix:
-        return [_QUALIFIED_TEXT]
+        form = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+        return [problem + form for problem in _label_key(value)]
     problems = []
     if slash and not prefix:
         problems.append("prefix part must be non-empty")
@@ -47,24 +107,28 @@ def qualified_name(value: str) -> list[str]:
         problems += [f"prefix part {problem}" for problem in dns1123_subdomain(prefix)]
     if not part:
         problems.append("name part must be non-empty")
-    problems += [f"name part {problem}" for problem in _too_long(part, 63)]
-    return problems + _unless(_QUALIFIED, part, _NAME_PART_TEXT)
+    return problems + [f"name part {problem}" for problem in _name_part(part)]
 
 
 def config_map_key(value: str) -> list[str]:
     """Keys of ConfigMaps and Secrets: they become file names."""
-    problems = _too_long(value, 253) + _unless(_CONFIG_KEY, value, _CONFIG_KEY_TEXT)
-    return problems + _not_a_parent_directory(value)
+    return _config_key(value) + _not_a_parent_directory(value)
 
 
 def env_var_name(value: str) -> list[str]:
-    return _unless(_ENV_NAME, value, _ENV_NAME_TEXT) + _not_a_parent_directory(value)
+    return _variable(value) + _not_a_parent_directory(value)
+
+
+def _not_a_parent_directory(value: str) -> list[str]:
+    if value in (".", ".."):
+        return [f"must not be '{value}'"]
+    return ["must not start with '..'"] if value.startswith("..") else []
 
 
 def port_name(value: str) -> list[str]:
     """Names of container ports (RFC 6335 service names)."""
-    problems = _too_long(value, 15)
-    if not _matches("[-a-z0-9]+", value):
+    problems = ["must be no more than 15 characters"] if len(value) > 15 else []
+    if not re.fullmatch("[-a-z0-9]+", value):
         problems.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
     if not re.search("[a-z]", value):
         problems.append("must contain at least one letter (a-z)")
@@ -85,90 +149,3 @@ def path_segment(value: str) -> list[str]:
 def prefix_of(check: NameCheck, prefix: str) -> list[str]:
     """Check a `generateName`, which may end in a hyphen."""
     return check(prefix[:-1] + "a" if prefix.endswith("-") else prefix)
-
-
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_DNS1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
-_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_LABEL_VALUE = f"({_QUALIFIED})?"
-_CONFIG_KEY = "[-._a-zA-Z0-9]+"
-_ENV_NAME = "[-._a-zA-Z][-._a-zA-Z0-9]*"
-
-
-def _rule(text: str, pattern: str, *examples: str) -> str:
-    shown = " or ".join(f"'{example}', " for example in examples)
-    return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
-
-
-_LABEL_TEXT = _rule(
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
-    "must start and end with an alphanumeric character",
-    _LABEL,
-    "my-name",
-    "123-abc",
-)
-_SUBDOMAIN_TEXT = _rule(
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
-    "'.', and must start and end with an alphanumeric character",
-    _SUBDOMAIN,
-    "example.com",
-)
-_DNS1035_TEXT = _rule(
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-    "alphabetic character, and end with an alphanumeric character",
-    _DNS1035,
-    "my-name",
-    "abc-123",
-)
-_CHARACTERS = (
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-    "alphanumeric character"
-)
-_NAME_EXAMPLES = ("MyName", "my.name", "123-abc")
-_NAME_PART_TEXT = _rule(f"name part {_CHARACTERS}", _QUALIFIED, *_NAME_EXAMPLES)
-_QUALIFIED_TEXT = (
-    _rule(f"a valid label key {_CHARACTERS}", _QUALIFIED, *_NAME_EXAMPLES)
-    + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-)
-_LABEL_VALUE_TEXT = _rule(
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
-    "'.', and must start and end with an alphanumeric character",
-    _LABEL_VALUE,
-    "MyValue",
-    "my_value",
-    "12345",
-)
-_CONFIG_KEY_TEXT = _rule(
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
-    _CONFIG_KEY,
-    "key.name",
-    "KEY_NAME",
-    "key-name",
-)
-_ENV_NAME_TEXT = _rule(
-    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', "
-    "or '.', and must not start with a digit",
-    _ENV_NAME,
-    "my.env-name",
-    "MY_ENV.NAME",
-    "MyEnvName1",
-)
-
-
-def _matches(pattern: str, value: str) -> bool:
-    return re.fullmatch(pattern, value) is not None
-
-
-def _unless(pattern: str, value: str, problem: str) -> list[str]:
-    return [] if _matches(pattern, value) else [problem]
-
-
-def _too_long(value: str, limit: int) -> list[str]:
-    return [f"must be no more than {limit} characters"] if len(value) > limit else []
-
-
-def _not_a_parent_directory(value: str) -> list[str]:
-    if value in (".", ".."):
-        return [f"must not be '{value}'"]
-    return ["must not start with '..'"] if value.startswith("..") else []

@@ -53,11 +53,6 @@ def format(value: Decimal, style: str = DECIMAL_SI) -> str:
     return f"{number}e{place}" if place else str(number)
 
 
-def style_of(text: str | float) -> str:
-    """The style that sums and differences with this quantity keep."""
-    return _parse(str(text))[1]
-
-
 def whole(value: Decimal) -> int:
     """The value as an integer, rounded away from zero (Quantity.Value)."""
     return int(value.to_integral_value(ROUND_CEILING if value > 0 else ROUND_FLOOR))

@@ -71,21 +71,15 @@ class Subresource:
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 _READ_WRITE = ("get", "patch", "update")
-_STREAM = ("create", "get")
 
 # fmt: off
 SUBRESOURCES = {
-    "attach":      Subresource(_STREAM, "", "v1", "PodAttachOptions"),
-    "binding":     Subresource(("create",), "", "v1", "Binding"),
-    "ephemeralcontainers": Subresource(_READ_WRITE),
-    "eviction":    Subresource(("create",), "policy", "v1", "Eviction"),
-    "exec":        Subresource(_STREAM, "", "v1", "PodExecOptions"),
-    "finalize":    Subresource(("update",)),
-    "log":         Subresource(("get",)),
-    "portforward": Subresource(_STREAM, "", "v1", "PodPortForwardOptions"),
-    "scale":       Subresource(_READ_WRITE, "autoscaling", "v1", "Scale"),
-    "status":      Subresource(_READ_WRITE),
-    "token":       Subresource(("create",), "authentication.k8s.io", "v1", "TokenRequest"),
+    "binding":  Subresource(("create",), "", "v1", "Binding"),
+    "eviction": Subresource(("create",), "policy", "v1", "Eviction"),
+    "finalize": Subresource(("update",)),
+    "log":      Subresource(("get",)),
+    "scale":    Subresource(_READ_WRITE, "autoscaling", "v1", "Scale"),
+    "status":   Subresource(_READ_WRITE),
 }
 
 _STATUS = ("status",)
@@ -103,7 +97,7 @@ RESOURCES: tuple[Resource, ...] = (
     Resource("", "v1", "Node", "nodes", "node", ("no",), False, _STATUS,
              storage_prefix="/registry/minions/"),
     Resource("", "v1", "Pod", "pods", "pod", ("po",), True,
-             ("status", "binding", "log"), ("all",), "/registry/pods/"),
+             ("status", "binding", "eviction", "log"), ("all",), "/registry/pods/"),
     Resource("", "v1", "Secret", "secrets", "secret",
              storage_prefix="/registry/secrets/"),
     Resource("", "v1", "Service", "services", "service", ("svc",), True, _STATUS, ("all",),
