@@ -89,11 +89,6 @@ class LabelSelector:
             found.append(_checked(expression["key"], _EXPRESSION_OPERATORS[operator], values))
         return cls(tuple(sorted(found, key=lambda r: r.key)))
 
-    @classmethod
-    def from_labels(cls, labels: Labels) -> LabelSelector:
-        """From a plain map, as in spec.selector of a Service."""
-        return cls(tuple(Requirement(key, "=", (labels[key],)) for key in sorted(labels)))
-
     def matches(self, labels: Labels) -> bool:
         return not self.nothing and all(r.matches(labels) for r in self.requirements)
 
@@ -247,12 +242,6 @@ class FieldSelector:
             if equal != (requirement.operator == "="):
                 return False
         return True
-
-    def value_of(self, field: str) -> str | None:
-        """The value that the selector demands of a field: what an index can be asked for."""
-        return next(
-            (r.value for r in self.requirements if r.field == field and r.operator == "="), None
-        )
 
     @property
     def empty(self) -> bool:

@@ -114,12 +114,6 @@ def method_not_allowed() -> ApiError:
     return error(405, "MethodNotAllowed", message)
 
 
-def not_acceptable(accepted: Sequence[str]) -> ApiError:
-    listed = ", ".join(accepted)
-    message = f"only the following media types are accepted: {listed}"
-    return error(406, "NotAcceptable", message)
-
-
 def gone(message: str) -> ApiError:
     """410 Expired: the revision asked for is compacted away; list anew."""
     return error(410, "Expired", message)

@@ -149,7 +149,7 @@ def test_an_event_may_be_selected_by_its_source():
 def test_any_value_can_be_escaped(value):
     escaped = value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
     selector = FieldSelector.parse(f"metadata.name={escaped}")
-    assert selector.value_of("metadata.name") == value
+    assert selector.requirements[0].value == value
     assert FieldSelector.parse(str(selector)) == selector
 
 
