@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kube_edu import parts
-from kube_edu.addons import manifests
+from kube_edu.addons.manifests import coredns
 from kube_edu.api import meta
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient
@@ -29,6 +29,7 @@ from kube_edu.kubelet.cri.process import ProcessRuntime
 from kube_edu.live.addresses import Addresses, choose
 from kube_edu.live.folder import Folder, Settings, UpError
 from kube_edu.live.host import Rack
+from kube_edu.live.manifests import static_pods
 from kube_edu.live.network import LiveNetwork
 from kube_edu.live.pki import Pki
 from kube_edu.proxy import userspace
@@ -147,7 +148,7 @@ class LiveCluster:
         )
         yield parts.kube_scheduler(control, apiserver=apiserver, roles=roles)
         yield parts.addon_manager(
-            control, apiserver=apiserver, manifests=[manifests.coredns(self._addresses.dns)]
+            control, apiserver=apiserver, manifests=[coredns(self._addresses.dns)]
         )
         for number, name in enumerate(self._nodes):
             host = self._rack.host(name, self._addresses.node(number + 1))
@@ -186,12 +187,15 @@ class LiveCluster:
         images = {"coredns": partial(parts.coredns, host=host, apiserver=self._apiserver)}
         runtime = ProcessRuntime(host, folder, network, self._dial_map, images)
         self._runtimes.append(runtime)
+        first = host.name == self._nodes[0]
+        manifests = static_pods(self._folder / "manifests") if first else None
         await parts.kubelet(
             host,
             apiserver=self._apiserver,
             runtime=runtime,
             network=network,
-            cluster_dns=self._addresses.dns,
+            manifests=manifests,
+            cluster_dns=[self._addresses.dns],
         )
 
     async def _kube_proxy(self, host: Host) -> None:

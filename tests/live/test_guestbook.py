@@ -1,0 +1,247 @@
+"""The whole way with the machine's own kubectl: the guestbook on a live cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import dns.query
+import pytest
+
+from tests.live.cluster import Up, folder_of, kubectl_missing
+
+pytestmark = [
+    pytest.mark.xdist_group("live"),
+    pytest.mark.skipif(
+        kubectl_missing() and not os.environ.get("CI"), reason="there is no kubectl here"
+    ),
+]
+
+GUESTBOOK = str(Path(__file__).with_name("guestbook.yaml"))
+USERS = ["root", "nobody"] if os.geteuid() == 0 else ["me"]
+
+
+@pytest.fixture(scope="module", params=USERS)
+def up(request: pytest.FixtureRequest) -> Iterator[Up]:
+    """A cluster with the guestbook on it, run by root and by nobody."""
+    with folder_of(request.param) as folder:
+        running = Up(folder, "--nodes", "3", user=request.param)
+        try:
+            running.wait()
+            running.kubectl("apply", "-f", GUESTBOOK)
+            for name in ("redis-leader", "redis-follower", "frontend"):
+                running.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s")
+            yield running
+        finally:
+            running.stop()
+
+
+def test_all_nodes_are_ready(up: Up) -> None:
+    lines = up.kubectl("get", "nodes", "--no-headers").splitlines()
+    assert [line.split()[:2] for line in lines] == [[f"node-{n}", "Ready"] for n in (1, 2, 3)]
+    up.kubectl("wait", "--for=condition=Available", "deployment", "--all", "--timeout=60s")
+
+
+def test_a_request_to_the_frontend_passes_through_all_tiers(up: Up) -> None:
+    page = fetch(f"{frontend(up)}/")
+    assert page.startswith("Guestbook v1 on frontend-")
+    fetch(f"{frontend(up)}/?guest={urllib.parse.quote('Ada & Grace')}")
+    eventually(lambda: "Ada & Grace" in fetch(f"{frontend(up)}/"))
+
+
+def test_the_service_spreads_requests_over_its_pods(up: Up) -> None:
+    eventually(lambda: len({fetch(f"{frontend(up)}/").split()[3] for _ in range(12)}) == 3)
+
+
+def test_scaling(up: Up) -> None:
+    for replicas in (5, 3):
+        up.kubectl("scale", "deployment/frontend", f"--replicas={replicas}")
+        up.kubectl("rollout", "status", "deployment/frontend", "--timeout=60s")
+        eventually(lambda n=replicas: len(pods(up, "app=guestbook")) == n)  # type: ignore[misc]
+
+
+def test_rolling_to_a_new_image_and_back(up: Up) -> None:
+    up.kubectl("set", "image", "deployment/frontend", "web=python:3.13")
+    up.kubectl("rollout", "status", "deployment/frontend", "--timeout=120s")
+    assert image(up) == "python:3.13"
+    assert "Guestbook" in fetch(f"{frontend(up)}/")
+    assert len(up.kubectl("rollout", "history", "deployment/frontend").splitlines()) >= 4
+    up.kubectl("rollout", "undo", "deployment/frontend")
+    up.kubectl("rollout", "status", "deployment/frontend", "--timeout=120s")
+    assert image(up) == "python:3.12"
+    assert "Guestbook" in fetch(f"{frontend(up)}/")
+
+
+def test_logs(up: Up) -> None:
+    assert "the guestbook is open" in up.kubectl("logs", "deployment/frontend")
+    stamped = up.kubectl("logs", "deployment/redis-leader", "--tail=1", "--timestamps")
+    assert stamped[:2] == "20" and len(stamped.splitlines()) == 1
+
+
+def test_a_deleted_pod_is_replaced(up: Up) -> None:
+    victim = pods(up, "app=guestbook")[0]
+    up.kubectl("delete", "pod", victim)
+    up.kubectl("rollout", "status", "deployment/frontend", "--timeout=60s")
+    left = pods(up, "app=guestbook")
+    assert victim not in left and len(left) == 3
+
+
+def test_an_unknown_image_waits_in_back_off(up: Up) -> None:
+    up.kubectl("run", "typo", "--image=ngnix:1.27")
+    reason = "jsonpath={.status.containerStatuses[0].state.waiting.reason}"
+    eventually(lambda: up.kubectl("get", "pod", "typo", "-o", reason) == "ImagePullBackOff")
+    up.kubectl("delete", "pod", "typo", "--now")
+
+
+def test_a_static_pod_of_node_1(up: Up) -> None:
+    manifest = up.folder / "manifests" / "hello.yaml"
+    manifest.write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: hello}\n"
+        "spec: {containers: [{name: hello, image: 'pause:3.10'}]}\n"
+    )
+    phase = "jsonpath={.status.phase}"
+    ask = ("get", "pod", "hello-node-1", "-o", phase, "--ignore-not-found")
+    eventually(lambda: up.kubectl(*ask) == "Running")
+    manifest.unlink()
+    eventually(lambda: up.kubectl(*ask) == "")
+
+
+@pytest.mark.parametrize("ask", [dns.query.udp, dns.query.tcp])
+def test_the_clusters_dns_answers_on_this_machine(up: Up, ask: Any) -> None:
+    server = cluster_ip(up, "kube-dns", "-n", "kube-system")
+    address, port = dial(up, server, 53)
+    query = dns.message.make_query("redis-leader.default.svc.cluster.local", "A")
+    reply = ask(query, address, port=port, timeout=5)
+    assert [str(record[0]) for record in reply.answer] == [cluster_ip(up, "redis-leader")]
+
+
+BAD_MANIFESTS = {
+    "not YAML": ("a: b: c", "error converting YAML to JSON"),
+    "an unknown kind": (
+        "{apiVersion: v1, kind: Pot, metadata: {name: x}}",
+        'no matches for kind "Pot" in version "v1"',
+    ),
+    "a field of the wrong type": (
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {a: [1]}}",
+        "ConfigMap",
+    ),
+    "no name": (
+        "{apiVersion: v1, kind: ConfigMap, metadata: {}}",
+        "resource name may not be empty",
+    ),
+    "an invalid name": (
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: Bad_Name}}",
+        'metadata.name: Invalid value: "Bad_Name"',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MANIFESTS)
+def test_a_bad_manifest_is_refused_in_one_line(up: Up, case: str) -> None:
+    manifest, message = BAD_MANIFESTS[case]
+    before = up.kubectl("get", "configmaps,pods", "-o", "name")
+    done = up.try_kubectl("apply", "-f", "-", stdin=manifest)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert up.kubectl("get", "configmaps,pods", "-o", "name") == before
+
+
+def test_stopped_and_started_again_it_goes_on_with_its_data() -> None:
+    """And nothing outlives it: no process, no lock."""
+    with folder_of("root") as folder:
+        first = Up(folder, "--nodes", "1", "--etcd-members", "1")
+        first.wait()
+        first.kubectl("create", "deployment", "web", "--image=nginx")
+        first.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+        identity = ("get", "deployment,namespace", "-A", "-o", "jsonpath={.items[*].metadata.uid}")
+        before = first.kubectl(*identity)
+        first.stop()
+        assert containers_below(folder) == []
+
+        second = Up(folder, "--nodes", "1")
+        try:
+            second.wait()
+            assert second.kubectl(*identity) == before
+            eventually(lambda: len(containers_below(folder)) == 1)
+            second.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+            address = second.kubectl(
+                "get", "pod", "-l", "app=web", "-o", "jsonpath={.items[0].status.podIP}"
+            )
+            host, port = dial(second, address, 80)
+            eventually(lambda: "Welcome" in fetch(f"http://{host}:{port}/"))
+        finally:
+            second.process.kill()
+            second.process.wait()
+        eventually(lambda: containers_below(folder) == [])
+
+
+def frontend(up: Up) -> str:
+    """The frontend's ClusterIP, or for who cannot bind port 80 its NodePort."""
+    if up.prefix or os.geteuid() != 0:
+        port = up.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")
+        return f"http://127.0.0.1:{port}"
+    return f"http://{cluster_ip(up, 'frontend')}"
+
+
+def cluster_ip(up: Up, name: str, *options: str) -> str:
+    return up.kubectl("get", "service", name, *options, "-o", "jsonpath={.spec.clusterIP}")
+
+
+def dial(up: Up, address: str, port: int) -> tuple[str, int]:
+    """Where an address can really be reached: see kube_edu.kubelet.cni.loopback."""
+    for line in (up.folder / "dial").read_text().splitlines():
+        there, here = line.split()
+        if there == f"{address}:{port}":
+            address, _, stand_in = here.rpartition(":")
+            port = int(stand_in)
+    return address, port
+
+
+def pods(up: Up, selector: str) -> list[str]:
+    """Pods that are not on their way out."""
+    found = json.loads(up.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+    live = [pod["metadata"] for pod in found if "deletionTimestamp" not in pod["metadata"]]
+    return [metadata["name"] for metadata in live]
+
+
+def image(up: Up) -> str:
+    path = "jsonpath={.spec.template.spec.containers[0].image}"
+    return up.kubectl("get", "deployment", "frontend", "-o", path)
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def eventually(condition: Any) -> None:
+    for _ in range(300):
+        try:
+            if condition():
+                return
+        except OSError:
+            pass  # nobody answers yet
+        time.sleep(0.1)
+    assert condition()
+
+
+def containers_below(folder: Path) -> list[int]:
+    """Processes whose environment says that they are containers of a cluster."""
+    mark = f"KUBE_EDU_ROOT={folder}/".encode()
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if any(v.startswith(mark) for v in environment.read_bytes().split(b"\0")):
+                found.append(int(environment.parent.name))
+        except OSError:
+            continue
+    return found
