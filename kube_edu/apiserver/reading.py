@@ -189,15 +189,17 @@ class Reader:
                 yield self._event(call, "ADDED", obj)
             if call.flag("sendInitialEvents") and bookmarks:
                 yield _bookmark(call, since, initial_events_end=True)
-            while not watcher.stopped and now() < end:
+            while now() < end:
                 # The last bookmark comes shortly before the end, to go on from.
-                deadline = min(now() + BOOKMARK_EVERY, max(end - 2, now()) if bookmarks else end)
-                change = await watcher.next(deadline if deadline > now() else end)
-                if change is None:
-                    if bookmarks and not watcher.stopped and now() < end:
-                        yield _bookmark(call, max(cache.revision, since))
-                elif (event := _translated(change, selection)) is not None:
-                    yield self._event(call, *event)
+                last = end - 2 if bookmarks and end - 2 > now() else end
+                change = await watcher.next(min(now() + BOOKMARK_EVERY, last))
+                if change is not None:
+                    if (event := _translated(change, selection)) is not None:
+                        yield self._event(call, *event)
+                elif watcher.stopped:
+                    return
+                elif bookmarks and now() < end:
+                    yield _bookmark(call, max(cache.revision, since))
         finally:
             watcher.stop()
 

@@ -72,6 +72,7 @@ class Registry:
         self._caches = caches
         self._services = services
         self._plugins = plugins
+        self._written: dict[str, int] = {}  # by resource, the last revision written from here
 
     async def create(self, call: Call) -> Object:
         resource = call.target
@@ -201,12 +202,14 @@ class Registry:
             return current if strategy.returns_deleted else _deleted(resource, current)
 
     async def find(self, plural: str, namespace: str, name: str) -> Object | None:
-        """An object as admission looks for it: in the cache, and if it is not there yet, in the
-        store."""
+        """An object as admission looks for it: in the cache, or in the store if it is not there
+        or this server has itself written a newer state than the cache has seen."""
         resource = by_plural(plural)
         key = resource.storage_key(namespace, name)
-        cached = self._caches[resource.storage_prefix].objects.get(key)
-        return cached or await self._storage.get(key)
+        cache = self._caches[resource.storage_prefix]
+        if key in cache.objects and cache.revision >= self._written.get(plural, 0):
+            return cache.objects[key]
+        return await self._storage.get(key)
 
     async def _new(self, call: Call, draft: Object) -> Object:
         """A draft made whole: name, uid, defaults, admitted and valid."""
@@ -224,11 +227,11 @@ class Registry:
             new.pop("status", None)
         new = defaults.set_defaults(new)
         strategy.prepare_create(new)
+        if resource.plural == "services":
+            await self._services.assign(new, None)
         await self._admit(call, "create", new)
         if errors := validation.validate_create(new):
             raise invalid(new, errors)
-        if resource.plural == "services":
-            await self._services.assign(new, None)
         return new
 
     async def _successor(self, call: Call, draft: Object, old: Object, part: Part) -> Object:
@@ -246,14 +249,14 @@ class Registry:
         new = defaults.set_defaults(new)
         if part == "spec":
             strategy.prepare_update(new, old)
+        if resource.plural == "services":
+            await self._services.assign(new, old)
         await self._admit(call, "update", new)
         errors = validation.validate_update(new, old) if part != "all" else []
         if new["metadata"].get("deletionTimestamp"):
             errors += _added_finalizers(new, old)
         if errors:
             raise invalid(new, errors)
-        if resource.plural == "services":
-            await self._services.assign(new, old)
         if strategy.generation and _content(new) != _content(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         return new
@@ -278,6 +281,7 @@ class Registry:
             await plugin(attributes, self.find)
 
     def _record(self, call: Call, obj: Object) -> None:
+        self._written[call.target.plural] = revision_of(obj)
         self._host.record(
             "api.write",
             verb=call.verb,

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from kube_edu.api.meta import Object
-from kube_edu.api.status import ApiError, gone, service_unavailable, timeout
-from kube_edu.etcd.client import EtcdClient, EtcdError
+from kube_edu.api.status import ApiError, error, gone, service_unavailable, timeout
+from kube_edu.etcd.client import EtcdClient
+from kube_edu.etcd.errors import EtcdError
 from kube_edu.etcd.messages import (
     CompactionRequest,
     Compare,
@@ -25,9 +26,11 @@ from kube_edu.etcd.messages import (
     PutRequest,
     RangeRequest,
     RequestOp,
+    ResponseHeader,
     TxnRequest,
     WatchCreateRequest,
     WatchResponse,
+    prefix_end,
 )
 
 T = TypeVar("T")
@@ -72,17 +75,17 @@ class Storage:
         """Objects below a prefix from the key `start` on, at a revision (0: the newest)."""
         request = RangeRequest(
             key=(start or prefix).encode(),
-            range_end=prefix_end(prefix),
+            range_end=prefix_end(prefix.encode()),
             limit=limit,
             revision=revision,
         )
         response = await _answer(self._client.range, request)
         objects = {kv.key.decode(): decode(kv) for kv in response.kvs}
-        at = revision or response.header.revision
-        return Page(objects, at, response.more, response.count - len(objects))
+        read_at = revision or at(response.header)
+        return Page(objects, read_at, response.more, response.count - len(objects))
 
     async def keys(self, prefix: str) -> list[str]:
-        request = RangeRequest(prefix.encode(), prefix_end(prefix), keys_only=True)
+        request = RangeRequest(prefix.encode(), prefix_end(prefix.encode()), keys_only=True)
         response = await _answer(self._client.range, request)
         return [kv.key.decode() for kv in response.kvs]
 
@@ -108,7 +111,7 @@ class Storage:
         request = TxnRequest(tuple(compare), tuple(success), tuple(failure))
         response = await _answer(self._client.txn, request)
         if response.succeeded:
-            return with_revision(obj or {}, response.header.revision)
+            return with_revision(obj or {}, at(response.header))
         found = [r.response_range.kvs for r in response.responses if r.response_range is not None]
         taken = [k for k, kvs in zip(claims, found[1:], strict=True) if kvs]
         raise Lost(decode(found[0][0]) if found[0] else None, taken)
@@ -117,7 +120,7 @@ class Storage:
         """What changes below a prefix after revision `since`."""
         request = WatchCreateRequest(
             key=prefix.encode(),
-            range_end=prefix_end(prefix),
+            range_end=prefix_end(prefix.encode()),
             start_revision=since + 1,
             progress_notify=True,
         )
@@ -146,9 +149,9 @@ def revision_of(obj: Object) -> int:
     return int(obj["metadata"]["resourceVersion"])
 
 
-def prefix_end(prefix: str) -> bytes:
-    """The key right after all keys with this prefix."""
-    return (prefix[:-1] + chr(ord(prefix[-1]) + 1)).encode()
+def at(header: ResponseHeader | None) -> int:
+    """The store's revision when it answered."""
+    return header.revision if header is not None else 0
 
 
 def _at_revision(key: str, revision: int) -> Compare:
@@ -182,12 +185,11 @@ async def _answer(call: Callable[[Any], Awaitable[T]], request: Any) -> T:
 
 
 def store_failure(failure: EtcdError) -> ApiError:
-    if is_compacted(failure):
+    text = failure.message
+    if "compacted" in text:
         return gone("The resourceVersion for the provided list is too old.")
-    if failure.code == "DeadlineExceeded":
-        return timeout(str(failure))
-    return service_unavailable(f"the store is unavailable: {failure}")
-
-
-def is_compacted(failure: EtcdError) -> bool:
-    return failure.code == "OutOfRange" and "compacted" in str(failure)
+    if "future revision" in text:
+        return error(504, "Timeout", f"Timeout: Too large resource version: {text}")
+    if "timed out" in text or failure.code == "DeadlineExceeded":
+        return timeout(text)
+    return service_unavailable(f"the store is unavailable: {text}")

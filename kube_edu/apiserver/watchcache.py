@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, too_old_resource_version
-from kube_edu.apiserver.storage import Storage, decode, with_revision
-from kube_edu.etcd.client import EtcdError
+from kube_edu.apiserver.storage import Storage, at, decode, with_revision
+from kube_edu.etcd.errors import EtcdError
 from kube_edu.etcd.messages import Event, EventType
 
 RING = 1000
@@ -98,7 +98,7 @@ class WatchCache:
             if response.events:
                 self.revision = response.events[-1].kv.mod_revision
             elif not response.created:  # a progress notification: nothing is missing up to here
-                self.revision = max(self.revision, response.header.revision)
+                self.revision = max(self.revision, at(response.header))
 
     def _restart(self) -> None:
         """The gap cannot be filled: every watcher has to list anew, and so has the cache."""

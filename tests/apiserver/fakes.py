@@ -10,7 +10,7 @@ from typing import Any
 
 from kube_edu.api.meta import Object
 from kube_edu.apiserver.server import ApiServer
-from kube_edu.etcd.client import EtcdError
+from kube_edu.etcd.errors import EtcdError
 from kube_edu.etcd.messages import (
     CompactionRequest,
     CompactionResponse,
@@ -159,7 +159,7 @@ class World:
 
     async def __aenter__(self) -> World:
         self._task = asyncio.create_task(self.server.run())
-        while (await self.raw("GET", "/readyz")).status != 200:
+        while (await self.raw("GET", "/readyz")).status != 200:  # noqa: ASYNC110 - as a probe does
             await asyncio.sleep(0)
         return self
 
