@@ -156,7 +156,7 @@ CONTAINER: dict[str, Rule] = {
     "imagePullPolicy": one_of("Always", "IfNotPresent", "Never"),
     "name": named(names.dns1123_label),
     "ports[].containerPort": PORT,
-    "ports[].hostPort": PORT,
+    "ports[].hostPort": between(0, 65535),
     "ports[].name": named(names.port_name),
     "ports[].protocol": PROTOCOL,
     "terminationMessagePolicy": one_of("File", "FallbackToLogsOnError"),

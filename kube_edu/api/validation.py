@@ -69,11 +69,17 @@ def _metadata(obj: Object) -> Errors:
     for key in meta.annotations(obj):
         for problem in names.qualified_name(key.lower()):
             yield invalid_value("metadata.annotations", key, problem)
+    if sum(len((k + v).encode()) for k, v in meta.annotations(obj).items()) > _MOST_ANNOTATIONS:
+        yield too_long("metadata.annotations", _MOST_ANNOTATIONS)
     for i, finalizer in enumerate(data.get("finalizers") or ()):
-        if "/" not in finalizer and finalizer not in ("foregroundDeletion", "orphan"):
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"
             yield invalid_value(f"metadata.finalizers[{i}]", finalizer, why)
     yield from _owners(meta.owners(obj))
+
+
+_MOST_ANNOTATIONS = 256 * 1024
+_STANDARD_FINALIZERS = ("foregroundDeletion", "kubernetes", "orphan")
 
 
 def _owners(owners: list[Object]) -> Errors:
@@ -128,12 +134,24 @@ def _container(container: Object, volumes: list[Any], prefix: str) -> Errors:
     for where, name in rules.values_at(container, "volumeMounts[].name"):
         if name not in volumes:
             yield not_found_value(prefix + where, name)
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        yield from _handler(container.get(probe), prefix + probe)
     resources = container.get("resources") or {}
     for name, request in (resources.get("requests") or {}).items():
         limit = (resources.get("limits") or {}).get(name)
         if limit is not None and quantity.parse(request) > quantity.parse(limit):
             why = f"must be less than or equal to {name} limit of {limit}"
             yield invalid_value(f"{prefix}resources.requests", request, why)
+
+
+def _handler(probe: Object | None, path: str) -> Errors:
+    if probe is None:
+        return
+    handlers = [name for name in ("exec", "httpGet", "tcpSocket", "grpc") if name in probe]
+    if not handlers:
+        yield required(path, "must specify a handler type")
+    for extra in handlers[1:]:
+        yield forbidden_field(f"{path}.{extra}", "may not specify more than 1 handler type")
 
 
 def _pod_update(new: Object, old: Object) -> Errors:
