@@ -8,8 +8,7 @@ cluster's domain is REFUSED.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kube_edu.api import meta
@@ -24,10 +23,6 @@ SCHEMA_VERSION = "1.1.0"
 TTL = 30  # seconds, as kubeadm's Corefile says (CoreDNS's own default is 5)
 SCHEMA_TTL = 28800
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
-REVERSE_ZONE = ("arpa", "in-addr")
-
-Labels = tuple[str, ...]
-"""A name from the right, in lower case, without the domain: ("svc", "default", "web")."""
 
 
 class Record(NamedTuple):
@@ -87,10 +82,11 @@ class Dns:
         else:
             self._resolve(reply)
         limit = max(512, asked.payload) if udp else 65535
-        return reply.to_wire(max_size=limit, prefer_truncation=True)
+        # dnspython would shuffle the records with the global random source
+        return reply.to_wire(max_size=limit, prefer_truncation=True, want_shuffle=False)
 
     def _resolve(self, reply: dns.message.Message) -> None:
-        """Put the records for the question into the reply, or why there are none."""
+        """Put the records for the question into the reply, or say why there are none."""
         import dns.flags
         import dns.rcode
         import dns.rdatatype
@@ -98,107 +94,85 @@ class Dns:
         question = reply.question[0]
         type = dns.rdatatype.to_text(question.rdtype)
         name = question.name.to_text(omit_final_dot=True).lower()
-        labels = tuple(reversed(name.split(".")))
-        found: list[Record] | None = None
-        if labels[:2] == REVERSE_ZONE:
-            found = self._reverse(labels[2:])
-        elif name == self._domain or name.endswith("." + self._domain):
-            found = self._find(labels[self._domain.count(".") + 1 :], name)
-        else:
+        if not self._is_ours(name):
             reply.set_rcode(dns.rcode.REFUSED)
-            self._record(name, type, ["REFUSED"])
+            self._host.record("dns.query", name=name, type=type, answer=["REFUSED"])
             return
         reply.flags |= dns.flags.AA
+        found = self._find(name)
         answers = [r for r in found or () if r.type in (type, "CNAME") and not r.name]
         answers = _rotated(answers, reply.id)
-        for record in answers:
-            _add(reply.answer, record, name)
-        for alias in [r for r in answers if r.type == "CNAME" and type != "CNAME"]:
-            target = alias.data.rstrip(".").lower()
-            if target.endswith("." + self._domain):
-                labels = tuple(reversed(target.split(".")))[self._domain.count(".") + 1 :]
-                for record in self._find(labels, target) or ():
-                    if record.type == type and not record.name:
-                        _add(reply.answer, record, target)
+        for alias in [r.data.rstrip(".").lower() for r in answers if r.type == "CNAME" != type]:
+            if self._is_ours(alias):
+                answers += [
+                    r._replace(name=alias) for r in self._find(alias) or () if r.type == type
+                ]
+        _fill(reply.answer, answers, name)
         if type == "SRV":
-            for record in found or ():
-                if record.type == "A" and record.name:
-                    _add(reply.additional, record, name)
+            _fill(reply.additional, [r for r in found or () if r.name], name)
         if found is None:
             reply.set_rcode(dns.rcode.NXDOMAIN)
         if not answers:
-            _add(reply.authority, self._start_of_authority(), self._domain)
-        self._record(name, type, [r.data for r in answers] or ["NXDOMAIN" if found is None else "NOERROR"])
+            _fill(reply.authority, [self._start_of_authority()], self._domain)
+        said = [r.data for r in answers] or ["NOERROR" if found is not None else "NXDOMAIN"]
+        self._host.record("dns.query", name=name, type=type, answer=said)
 
-    def _record(self, name: str, type: str, answer: list[str]) -> None:
-        self._host.record("dns.query", name=name, type=type, answer=answer)
+    def _is_ours(self, name: str) -> bool:
+        return f".{name}".endswith((f".{self._domain}", ".in-addr.arpa"))
 
     # --- what there is under a name: records of every type, or None where there is no such name
 
-    def _find(self, labels: Labels, name: str) -> list[Record] | None:
-        match labels:
-            case ():
+    def _find(self, name: str) -> list[Record] | None:
+        if name.endswith(".in-addr.arpa"):
+            return self._find_address(".".join(reversed(name.split(".")[:-2])))
+        match tuple(reversed(name.removesuffix(self._domain).strip(".").split("."))):
+            case ("",):
                 return [self._start_of_authority()]
             case ("dns-version",):
                 return [Record("TXT", f'"{SCHEMA_VERSION}"', ttl=SCHEMA_TTL)]
-            case ("svc",) | ("pod",):
+            case ("svc",) | ("pod",) | ("pod", _):
                 return []
-            case ("svc", namespace):
-                return [] if self._services.list(namespace) else None
             case ("pod", _, address):
                 return _pod_records(address)
-            case ("pod", _):
-                return []
-            case ("svc", namespace, service, *rest):
-                found = self._services.get(f"{namespace}/{service}")
-                return self._service_records(found, tuple(rest)) if found else None
+            case ("svc", namespace):
+                return [] if self._services.list(namespace) else None
+            case ("svc", namespace, name, *rest):
+                service = self._services.get(f"{namespace}/{name}")
+                return self._service_records(service, rest) if service else None
         return None
 
-    def _service_records(self, service: Object, rest: Labels) -> list[Record] | None:
+    def _find_address(self, address: str) -> list[Record] | None:
+        """The names of an address: the service's whose cluster IP it is, or the endpoints'."""
+        names = [_name(service) for service in self._services.by_index("address", address)]
+        for endpoint_slice in self._slices.by_index("address", address):
+            service = self._services.get(_service_key(endpoint_slice))
+            for hostname, found, _ in self._endpoints(service) if service else ():
+                if service and found == address:
+                    names.append(f"{hostname}.{_name(service)}")
+        return [Record("PTR", f"{n}.{self._domain}.") for n in dict.fromkeys(names)] or None
+
+    def _service_records(self, service: Object, rest: Sequence[str]) -> list[Record] | None:
         """Records under a service's name: its own, its ports' ("_tcp", "_http"), or those of one
         endpoint by its host name."""
         spec = service["spec"]
         if spec.get("type") == "ExternalName":
             return None if rest else [Record("CNAME", spec["externalName"].rstrip(".") + ".")]
-        full_name = f"{meta.name(service)}.{meta.namespace(service)}.svc.{self._domain}."
+        full_name = f"{_name(service)}.{self._domain}."
         endpoints = list(self._endpoints(service))
-        match rest:
-            case ():
-                protocol = port = ""
-            case (protocol,) if protocol.startswith("_"):
-                return []
-            case (protocol, port) if protocol.startswith("_") and port.startswith("_"):
-                pass
-            case (hostname,):
-                return [Record("A", a) for host, a, _ in endpoints if host == hostname] or None
-            case _:
-                return None
+        if len(rest) == 1:
+            return [Record("A", a) for host, a, _ in endpoints if host == rest[0]] or None
         if spec.get("clusterIP") not in ("None", "", None):
-            addresses = [("", spec["clusterIP"], spec.get("ports") or ())]
-        else:
-            addresses = endpoints
+            endpoints = [("", spec["clusterIP"], spec.get("ports") or [])]
         records = []
-        for hostname, address, ports in addresses:
+        for hostname, address, ports in endpoints:
             target = f"{hostname}.{full_name}" if hostname else full_name
-            wanted = [p for p in ports if _is_port(p, protocol, port)]
+            wanted = [port for port in ports if not rest or _port_labels(port) == list(rest)]
             if wanted or not rest:
                 records += [Record("A", address), Record("A", address, name=target)]
-            records += [Record("SRV", f"0 100 {p['port']} {target}") for p in wanted]
+            records += [
+                Record("SRV", f"0 100 {p['port']} {target}") for p in wanted if p.get("name")
+            ]
         return records or None
-
-    def _reverse(self, octets: Labels) -> list[Record] | None:
-        """The names of an address: the service's whose cluster IP it is, or the endpoints'."""
-        address = ".".join(octets)
-        names = [
-            f"{meta.name(service)}.{meta.namespace(service)}"
-            for service in self._services.by_index("address", address)
-        ]
-        for endpoint_slice in self._slices.by_index("address", address):
-            service = self._services.get(_service_key(endpoint_slice))
-            for hostname, found, _ in self._endpoints(service) if service else ():
-                if found == address and service:
-                    names.append(f"{hostname}.{meta.name(service)}.{meta.namespace(service)}")
-        return [Record("PTR", f"{n}.svc.{self._domain}.") for n in dict.fromkeys(names)] or None
 
     def _endpoints(self, service: Object) -> Iterator[tuple[str, str, list[Object]]]:
         """Host name, address and ports of each ready endpoint. One without a host name of its
@@ -224,11 +198,15 @@ def _pod_records(name: str) -> list[Record] | None:
     return [Record("A", ".".join(parts))]
 
 
-def _is_port(port: Object, protocol: str, name: str) -> bool:
-    """Whether a port has an SRV record under these labels. Unnamed ports have none."""
-    own_protocol = "_" + port.get("protocol", "TCP").lower()
-    own_name = port.get("name")
-    return bool(own_name) and protocol in ("", own_protocol) and name in ("", f"_{own_name}")
+def _port_labels(port: Object) -> list[str]:
+    """The labels of a port's SRV record, from the right. An unnamed port has none."""
+    return (
+        [f"_{port.get('protocol', 'TCP').lower()}", f"_{port['name']}"] if port.get("name") else []
+    )
+
+
+def _name(service: Object) -> str:
+    return f"{meta.name(service)}.{meta.namespace(service)}.svc"
 
 
 def _service_key(endpoint_slice: Object) -> str:
@@ -251,22 +229,24 @@ def _rotated(records: list[Record], by: int) -> list[Record]:
     return records[start:] + records[:start]
 
 
-def _add(section: list[Any], record: Record, name: str) -> None:
-    """Put a record into a section of a message, where it stands with others of its kind."""
+def _fill(section: list[Any], records: Iterable[Record], name: str) -> None:
+    """Put records into a section of a message, those of one name and type together."""
     import dns.name
     import dns.rdata
     import dns.rdataclass
     import dns.rdatatype
     import dns.rrset
 
-    owner = dns.name.from_text(record.name or name)
-    type = dns.rdatatype.from_text(record.type)
-    rdata = dns.rdata.from_text(dns.rdataclass.IN, type, record.data)
-    for rrset in section:
-        if rrset.name == owner and rrset.rdtype == type:
-            rrset.add(rdata, record.ttl)
-            return
-    section.append(dns.rrset.from_rdata(owner, record.ttl, rdata))
+    rrsets: dict[tuple[str, str], dns.rrset.RRset] = {}
+    for record in records:
+        owner, type = record.name or name, dns.rdatatype.from_text(record.type)
+        rdata = dns.rdata.from_text(dns.rdataclass.IN, type, record.data)
+        rrset = rrsets.get((owner, record.type))
+        if rrset is None:
+            rrset = dns.rrset.from_rdata(dns.name.from_text(owner), record.ttl, rdata)
+            rrsets[owner, record.type] = rrset
+            section.append(rrset)
+        rrset.add(rdata, record.ttl)
 
 
 def _format_error(query: bytes) -> bytes:
