@@ -9,7 +9,7 @@ What a container has here of what a real one has:
 
     FOLDER/bin/                      the programs of the built-in images
     FOLDER/pods/<uid>/volumes/       emptyDir volumes, by number
-    FOLDER/pods/<uid>/<container>-<attempt>/rootfs, log
+    FOLDER/pods/<uid>/<container>-<id>/rootfs, log
 """
 
 from __future__ import annotations
@@ -152,24 +152,15 @@ class ProcessRuntime:
         program = Program() if behaviour else program_of(config.image)
         for port in program.ports:
             self._claim(pod.status.address, port)
-        folder = pod.folder / f"{config.name}-{config.attempt}"
-        container = Container(
-            ContainerStatus(
-                f"{self._host.random.getrandbits(256):064x}",
-                sandbox,
-                config,
-                "created",
-                created_at=self._host.now(),
-            ),
-            program,
-            folder,
-            LogFile(folder / "log", self._host.now),
-        )
+        id = f"{self._host.random.getrandbits(256):064x}"
+        folder = pod.folder / f"{config.name}-{id[:12]}"
+        status = ContainerStatus(id, sandbox, config, "created", created_at=self._host.now())
+        container = Container(status, program, folder, LogFile(folder / "log", self._host.now))
         empty_dirs = self._empty_dirs.setdefault(pod.status.config.uid, [])
         _lay_out(container.root, pod, config, empty_dirs)
-        self._containers[container.status.id] = container
+        self._containers[id] = container
         self._changed.set()
-        return container.status.id
+        return id
 
     async def start_container(self, container: str) -> None:
         found = self._containers[container]
@@ -296,7 +287,7 @@ class ProcessRuntime:
         config = container.status.config
         environment = {
             "PATH": f"{self._bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": "/root",
+            "HOME": str(container.root),
             "HOSTNAME": pod.config.hostname or pod.config.name,
         }
         for name, value in config.env.items():
