@@ -63,33 +63,36 @@ def _plan(
     ones fill the slices that have room, and then further slices. A slice has one list of ports:
     pods that resolve a named port differently are in different slices.
     """
-    if not pods:  # one empty slice says: looked, and found nobody
-        first = next(iter(existing), None)
-        return [_slice(service, [], [], first)], existing[1:]
     by_ports: dict[str, list[Object]] = {}
     for pod in pods:
         by_ports.setdefault(json.dumps(ports_of(service, pod)), []).append(_endpoint(service, pod))
     wanted: list[Object] = []
+    further: list[tuple[list[Object], list[Object]]] = []  # ports and endpoints of new slices
+    spare = list(existing)
     for ports_text, endpoints in by_ports.items():
         ports = json.loads(ports_text)
         new = {endpoint["targetRef"]["uid"]: endpoint for endpoint in endpoints}
-        staying = []
-        for old in existing:
-            if old["ports"] == ports:
-                uids = [endpoint["targetRef"]["uid"] for endpoint in old["endpoints"]]
-                staying.append((old, [new.pop(uid) for uid in uids if uid in new]))
+        staying = [(old, _taken(old, new)) for old in existing if old["ports"] == ports]
         rest = list(new.values())
         for old, kept in staying:
             room = MAX_ENDPOINTS_PER_SLICE - len(kept)
             filled, rest = kept + rest[:room], rest[room:]
             if filled:
                 wanted.append(_slice(service, ports, filled, old))
+                spare.remove(old)
         for start in range(0, len(rest), MAX_ENDPOINTS_PER_SLICE):
-            part = rest[start : start + MAX_ENDPOINTS_PER_SLICE]
-            wanted.append(_slice(service, ports, part, None))
-    used = [obj["metadata"].get("name") for obj in wanted]
-    spare = [obj for obj in existing if meta.name(obj) not in used]
+            further.append((ports, rest[start : start + MAX_ENDPOINTS_PER_SLICE]))
+    if not pods:
+        further.append(([], []))  # one empty slice says: looked, and found nobody
+    for ports, endpoints in further:  # rather a slice used again than one made and one deleted
+        wanted.append(_slice(service, ports, endpoints, spare.pop(0) if spare else None))
     return wanted, spare
+
+
+def _taken(old: Object, new: dict[str, Object]) -> list[Object]:
+    """Take from `new` the endpoints that are in this slice already."""
+    uids = [endpoint["targetRef"]["uid"] for endpoint in old["endpoints"]]
+    return [new.pop(uid) for uid in uids if uid in new]
 
 
 def _slice(
@@ -100,7 +103,7 @@ def _slice(
         labels[HEADLESS] = ""
     if old is not None:
         metadata = {**old["metadata"], "labels": labels}
-        return {**old, "metadata": metadata, "endpoints": endpoints}
+        return {**old, "metadata": metadata, "ports": ports, "endpoints": endpoints}
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",

@@ -47,25 +47,26 @@ class GarbageCollector(Controller):
     def _changed(self, old: Object | None, new: Object | None) -> None:
         if old is not None and new is not None and _ties(old) == _ties(new):
             return
-        for obj in (old, new):
-            if obj is not None and meta.owners(obj):
-                self._add(obj)
-                for owner in meta.owners(obj):  # it may wait for this dependent to go
-                    self._add_owner(obj, owner)
-        if new is not None and is_deleting(new):
+        if new is not None and self._needs_a_look(new):
             self._add(new)
+        if old is not None:
+            for owner in meta.owners(old):  # it may be waiting for this dependent
+                found = self._cached_owner(old, owner)
+                if found is not None and is_deleting(found):
+                    self._add(found)
         if old is not None and new is None:
             self._remember_absent(meta.uid(old))
             for dependent in self._dependents(old):
                 self._add(dependent)
 
+    def _needs_a_look(self, obj: Object) -> bool:
+        if is_deleting(obj):
+            return ORPHAN in _finalizers(obj) or FOREGROUND in _finalizers(obj)
+        found = (self._cached_owner(obj, owner) for owner in meta.owners(obj))
+        return any(owner is None or is_deleting(owner) for owner in found)
+
     def _add(self, obj: Object) -> None:
         self.queue.add(resource_of(obj).reference(obj))
-
-    def _add_owner(self, dependent: Object, owner: Object) -> None:
-        found = self._cached_owner(dependent, owner)
-        if found is not None and is_deleting(found):
-            self._add(found)
 
     async def reconcile(self, key: str) -> None:
         plural, namespace, name = key.split("/")

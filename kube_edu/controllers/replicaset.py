@@ -72,13 +72,12 @@ def deletion_order(pods: Sequence[Object]) -> list[Object]:
 
     def rank(pod: Object) -> tuple[Any, ...]:
         ready = meta.find_condition(pod, "Ready") or {}
-        cost = meta.annotations(pod).get("controller.kubernetes.io/pod-deletion-cost", "0")
         statuses = pod.get("status", {}).get("containerStatuses") or ()
         return (
             bool(podutil.node_name(pod)),  # not bound to a node yet
             phases.index(podutil.phase(pod)),  # not running yet
             podutil.is_ready(pod),  # not ready
-            int(cost),  # said to be cheaper
+            _deletion_cost(pod),  # said to be cheaper
             -on_node[podutil.node_name(pod)],  # with more of its like on the same node
             _newest_first(ready.get("lastTransitionTime")),  # ready for a shorter time
             -max((s.get("restartCount", 0) for s in statuses), default=0),  # restarted more often
@@ -87,6 +86,14 @@ def deletion_order(pods: Sequence[Object]) -> list[Object]:
         )
 
     return sorted(pods, key=rank)
+
+
+def _deletion_cost(pod: Object) -> int:
+    """An annotation that anybody may write, so it may be nonsense."""
+    try:
+        return int(meta.annotations(pod).get("controller.kubernetes.io/pod-deletion-cost", "0"))
+    except ValueError:
+        return 0
 
 
 def _newest_first(timestamp: str | None) -> float:
