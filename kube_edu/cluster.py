@@ -15,32 +15,38 @@ import asyncio
 import json
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 from kube_edu import parts
-from kube_edu.addons.manifests import COREDNS
+from kube_edu.addons import manifests
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.api.resources import by_plural, resolve
-from kube_edu.client import ApiClient
+from kube_edu.api.status import ApiError
 from kube_edu.client.apply import plan
-from kube_edu.client.kubectl import Kubectl
+from kube_edu.client.kubectl import Kubectl, Usage
 from kube_edu.client.ready import is_ready
-from kube_edu.etcd import EtcdServer, RangeRequest
+from kube_edu.etcd.messages import KeyValue, RangeRequest
+from kube_edu.etcd.server import EtcdServer
 from kube_edu.host import Host
 from kube_edu.kubelet.cri.simulated import SimulatedRuntime
 from kube_edu.proxy import iptables
 from kube_edu.sim import Machine, Network, Simulation
+from kube_edu.sim.curl import CurlError, http_get
 from kube_edu.sim.dataplane import DataPlane, NodeNetwork
-from kube_edu.sim.curl import Answer, curl
-from kube_edu.trace import Trace
+from kube_edu.sim.machine import Main
+from kube_edu.trace import Event, Trace
+
+T = TypeVar("T")
 
 CONTROL_PLANE = "control-1"
 APISERVER = f"{CONTROL_PLANE}:{parts.APISERVER_PORT}"
 SERVICE_CIDR = "10.96.0.0/16"
 CLUSTER_CIDR = "10.244.0.0/16"
 DNS_ADDRESS = "10.96.0.10"
+SERVICE = ("service/", "services/", "svc/")
 
 
 class Output(str):
@@ -50,6 +56,20 @@ class Output(str):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+@dataclass(frozen=True, repr=False)
+class Answer:
+    """What a curl got: the status (0 where there was no answer), the text, and every hop of its
+    packets, DNS questions included."""
+
+    status: int
+    body: str
+    hops: list[Event]
+
+    def __repr__(self) -> str:
+        steps = [f"  {h.host:<8}{h.fields['step']:<34}{h.fields['detail']}" for h in self.hops]
+        return "\n".join([self.body.rstrip(), *steps])
 
 
 class Cluster:
@@ -73,10 +93,16 @@ class Cluster:
         parts.check_roles(self.roles)
         self.simulation = Simulation(seed)
         weakref.finalize(self, self.simulation.close)
-        self.components: dict[str, Any] = {}
-        """The running component objects, by "machine/process", for a look inside."""
+        self.hosts: dict[str, Machine] = {}
+        """The machines by name; `.state` is "up", "down" or "paused"."""
+        self.etcd: dict[str, EtcdServer] = {}
+        """The etcd members by name, for a look inside."""
+        self._members = [f"etcd-{number + 1}" for number in range(etcd_members)]
         self._plane = DataPlane(self.simulation)
-        self._members = [f"etcd-{n + 1}" for n in range(etcd_members)]
+        laptop = self.simulation.machine("laptop", "192.168.0.2")
+        laptop.start("kubectl", _idle)
+        admin = parts.api_client(laptop.processes["kubectl"].host, APISERVER, "admin", "kubectl")
+        self._kubectl = Kubectl(admin, self.roles.get("apply.plan", plan))
         self._build(nodes)
         if boot:
             self.run_until(self._is_up, timeout=120)
@@ -89,35 +115,63 @@ class Cluster:
         return Output("\n".join(self._call(self._kubectl.apply(manifest, namespace, prune))))
 
     def kubectl(self, command: str, stdin: str = "") -> Output:
-        """What kubectl prints: `c.kubectl("get pods -o wide")`. A refusal is printed too."""
-        return Output(self._call(self._kubectl.run(command, stdin)))
+        """What kubectl prints: `c.kubectl("get pods -o wide")`, refusals included."""
+        try:
+            return Output(self._call(self._kubectl.run(command, stdin)))
+        except ApiError as error:
+            return Output(f"Error from server ({error.reason}): {error.message}")
+        except Usage as error:
+            return Output(str(error))
 
-    def curl(self, source: str, url: str) -> Answer:
-        """Fetch a URL from inside "pod/NAME" or from a node: the answer, and the hops on the
-        way."""
-        return self._call(curl(self, source, url))
+    def curl(self, source: str, url: str, namespace: str = "default") -> Answer:
+        """Fetch a URL from inside "pod/NAME", or from "node/NAME": the answer, and the hops that
+        its packets took."""
+        thing = self.get(source, namespace)
+        if thing is None:
+            raise ValueError(f"there is no {source} to curl from")
+        node = meta.name(thing) if thing["kind"] == "Node" else thing["spec"].get("nodeName", "")
+        address = thing["status"].get("podIP") or (self.hosts[node].address if node else "")
+        if not address:
+            raise ValueError(f"{source} has no address yet")
+        searches = [f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
+        resolv = {"servers": [DNS_ADDRESS], "searches": searches}
+        return self._call(self._curl(self._plane.node(node), address, url, resolv))
+
+    async def _curl(
+        self, network: NodeNetwork, address: str, url: str, resolv: Mapping[str, Any]
+    ) -> Answer:
+        before = len(self.trace)
+        try:
+            response, packets = await http_get(network, address, url, resolv)
+            status, said = response.status, as_text(response.body)
+        except CurlError as error:
+            status, said, packets = 0, f"curl: {error}", error.packets
+        hops = [
+            event
+            for event in self.trace[before:]
+            if event.kind == "packet.hop" and event.fields["packet"] in packets
+        ]
+        return Answer(status, said, hops)
 
     def get(self, thing: str, namespace: str = "default") -> Object | None:
         """The object that the store holds now for "deployment/web"; None if there is none. No
         time passes."""
         resource, name = resolve(thing)
-        found = self._stored(resource.storage_key(namespace, name), exact=True)
+        found = self._stored(resource.storage_key(namespace, name))
         return found[0] if found else None
 
     def objects(self, plural: str, namespace: str = "") -> list[Object]:
         """All objects of a resource that the store holds now, sorted by key. No time passes."""
-        resource = by_plural(plural)
-        prefix = resource.storage_prefix
-        return self._stored(f"{prefix}{namespace}/" if namespace else prefix, exact=False)
+        prefix = by_plural(plural).storage_prefix
+        if namespace:
+            prefix += f"{namespace}/"
+        return self._stored(prefix, prefix[:-1] + "0")  # "0" is the character after "/"
 
     def ready(self, thing: str, namespace: str = "default") -> bool:
         """Whether "deployment/web", "pod/x", "node/y", "service/z" … is all that it should be."""
         found = self.get(thing, namespace)
-        if found is None:
-            return False
-        if found["kind"] == "Service":
-            return is_ready(found, self.objects("endpointslices", namespace))
-        return is_ready(found, [])
+        slices = self.objects("endpointslices", namespace) if thing.startswith(SERVICE) else []
+        return found is not None and is_ready(found, slices)
 
     # --- time
 
@@ -141,20 +195,20 @@ class Cluster:
 
     def crash(self, name: str) -> None:
         """Cut the power of a machine ("node-2"), or kill a process ("control-1/kube-scheduler")."""
-        machine, process = self._machine(name)
+        machine, process = self._find(name)
         machine.kill(process) if process else machine.crash()
 
     def restart(self, name: str) -> None:
         """Start a machine or a process again."""
-        machine, process = self._machine(name)
+        machine, process = self._find(name)
         machine.revive(process) if process else machine.restart()
 
     def pause(self, name: str) -> None:
         """Freeze a machine, as a stalled virtual machine is."""
-        self._machine(name)[0].pause()
+        self._find(name)[0].pause()
 
     def resume(self, name: str) -> None:
-        self._machine(name)[0].resume()
+        self._find(name)[0].resume()
 
     def partition(self, *groups: list[str]) -> None:
         """Cut the network between groups of machines: `c.partition(["etcd-1"], ["etcd-2", …])`."""
@@ -165,11 +219,6 @@ class Cluster:
         self.network.heal()
 
     @property
-    def hosts(self) -> dict[str, Machine]:
-        """The cluster's machines by name; `.state` is "up", "down" or "paused"."""
-        return {name: m for name, m in self.simulation.machines.items() if m is not self._laptop}
-
-    @property
     def network(self) -> Network:
         return self.simulation.network
 
@@ -177,113 +226,107 @@ class Cluster:
     def trace(self) -> Trace:
         return self.simulation.trace
 
-    @property
-    def etcd(self) -> dict[str, EtcdServer]:
-        """The running etcd members by name."""
-        return {
-            name: self.components[f"{name}/etcd"]
-            for name in self._members
-            if self.simulation.machines[name].state != "down"
-            and f"{name}/etcd" in self.components
-        }
-
     # --- putting it together
 
     def _build(self, nodes: int) -> None:
         for number, name in enumerate(self._members):
-            self._start(name, f"192.168.0.{20 + number}", etcd=partial(parts.etcd, members=self._members))
-        control = {"apiserver": APISERVER, "roles": self.roles}
-        self._start(
-            CONTROL_PLANE, "192.168.0.10",
-            **{
-                "kube-apiserver": partial(
-                    parts.kube_apiserver, etcd_members=self._members, service_cidr=SERVICE_CIDR
-                ),
-                "kube-controller-manager": partial(
-                    parts.kube_controller_manager, cluster_cidr=CLUSTER_CIDR, **control
-                ),
-                "kube-scheduler": partial(parts.kube_scheduler, **control),
-            },
-        )  # fmt: skip
+            started = partial(self.etcd.__setitem__, name)
+            main = partial(parts.etcd, members=self._members, started=started)
+            self._machine(name, f"192.168.0.{20 + number}").start("etcd", main)
+        control = self._machine(CONTROL_PLANE, "192.168.0.10")
+        for process, main in self._control_plane().items():
+            control.start(process, main)
         for number in range(nodes):
-            self._build_node(f"node-{number + 1}", f"192.168.{1 + number // 200}.{1 + number % 200}")
-        self._laptop = self._start("laptop", "192.168.0.2", shell=_wait)
-        host = self._laptop.processes["shell"].host
-        self._admin = parts.api_client(host, APISERVER, "admin", "kubectl")
-        self._kubectl = Kubectl(self._admin, self.roles.get("apply.plan", plan))
+            address = f"192.168.{1 + number // 200}.{1 + number % 200}"
+            self._build_node(self._machine(f"node-{number + 1}", address))
 
-    def _build_node(self, name: str, address: str) -> None:
-        self._start(name, address)
-        network = self._plane.node(name)
-        runtimes: list[SimulatedRuntime] = []
+    def _control_plane(self) -> dict[str, Main]:
+        return {
+            "kube-apiserver": partial(
+                parts.kube_apiserver, etcd_members=self._members, service_cidr=SERVICE_CIDR
+            ),
+            "kube-controller-manager": partial(
+                parts.kube_controller_manager,
+                apiserver=APISERVER,
+                cluster_cidr=CLUSTER_CIDR,
+                roles=self.roles,
+            ),
+            "kube-scheduler": partial(parts.kube_scheduler, apiserver=APISERVER, roles=self.roles),
+            "addon-manager": partial(
+                parts.addon_manager, apiserver=APISERVER, manifests=[manifests.coredns(DNS_ADDRESS)]
+            ),
+        }
+
+    def _build_node(self, machine: Machine) -> None:
+        network = self._plane.node(machine.name)
+        proxier = iptables.Proxier(network, cluster_cidr=CLUSTER_CIDR)
+        runtime: list[SimulatedRuntime] = []  # one a boot; a restarted kubelet finds it
 
         async def containerd(host: Host) -> None:
-            runtimes[:] = [SimulatedRuntime(host, network, self._images(host))]
-            await runtimes[0].run()
+            images = {"coredns": partial(parts.coredns, host=host, apiserver=APISERVER)}
+            runtime[:] = [SimulatedRuntime(host, network, images)]
+            await runtime[0].run()
 
         async def kubelet(host: Host) -> None:
             await parts.kubelet(
-                host, apiserver=APISERVER, runtime=runtimes[0], network=network,
+                host,
+                apiserver=APISERVER,
+                runtime=runtime[0],
+                network=network,
                 cluster_dns=DNS_ADDRESS,
-            )  # fmt: skip
-
-        async def kube_proxy(host: Host) -> None:
-            await parts.kube_proxy(
-                host, apiserver=APISERVER, proxier=lambda host: iptables.Proxier(network)
             )
 
-        self._start(
-            name, address,
-            **{"kernel": network.run, "containerd": containerd, "kubelet": kubelet,
-               "kube-proxy": kube_proxy},
-        )  # fmt: skip
+        machine.start("kernel", network.run)
+        machine.start("containerd", containerd)
+        machine.start("kubelet", kubelet)
+        machine.start("kube-proxy", partial(parts.kube_proxy, apiserver=APISERVER, proxier=proxier))
 
-    def _start(self, name: str, address: str, **processes: Callable[[Host], Any]) -> Machine:
-        machine = self.simulation.machines.get(name) or self.simulation.machine(name, address)
-        for process, main in processes.items():
-            machine.start(process, main)
-        return machine
-
-    def _images(self, host: Host) -> dict[str, Behaviour]:
-        """Images beyond the runtime's own: what runs in them is part of the cluster itself."""
-        return {"coredns": partial(parts.coredns, host=host, apiserver=APISERVER)}
+    def _machine(self, name: str, address: str) -> Machine:
+        self.hosts[name] = self.simulation.machine(name, address)
+        return self.hosts[name]
 
     def _is_up(self) -> bool:
         nodes = self.objects("nodes")
         wanted = sum(name.startswith("node-") for name in self.hosts)
         return (
             len(nodes) == wanted
-            and all(is_ready(node, []) for node in nodes)
+            and all(is_ready(node) for node in nodes)
             and (wanted == 0 or self.ready("deployment/coredns", "kube-system"))
         )
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.simulation.call(coroutine, timeout=90)
 
-    def _machine(self, name: str) -> tuple[Machine, str]:
-        machine, _, process = name.partition("/")
-        if machine not in self.hosts:
-            raise ValueError(f"no host is called {machine!r}: there are {', '.join(self.hosts)}")
-        processes = self.hosts[machine].processes
-        if process and process not in processes:
-            raise ValueError(f"{machine} runs no {process!r}: it runs {', '.join(processes)}")
-        return self.hosts[machine], process
+    def _find(self, name: str) -> tuple[Machine, str]:
+        """The machine, and the process or "", that "node-2" or "control-1/kube-scheduler" is."""
+        host, _, process = name.partition("/")
+        if host not in self.hosts:
+            raise ValueError(f"no host is called {host!r}: there are {', '.join(self.hosts)}")
+        machine = self.hosts[host]
+        if process and process not in machine.processes:
+            running = ", ".join(machine.processes)
+            raise ValueError(f"no process is called {process!r} on {host}: there are {running}")
+        return machine, process
 
-    def _stored(self, key: str, *, exact: bool) -> list[Object]:
+    def _stored(self, key: str, end: str = "") -> list[Object]:
         """A look into the store of the member that has come furthest."""
-        members = list(self.etcd.values())
-        if not members:
+        running = [self.etcd[name] for name in self.etcd if self.hosts[name].state != "down"]
+        if not running:
             return []
-        store = max(members, key=lambda member: member.store.revision).store
-        end = b"" if exact else prefix_end(key.encode())
-        found = store.range(RangeRequest(key=key.encode(), range_end=end))
-        return [_decoded(kv) for kv in found.kvs]
+        store = max(running, key=lambda member: member.store.revision).store
+        found = store.range(RangeRequest(key=key.encode(), range_end=end.encode()))
+        return [_decoded(pair) for pair in found.kvs]
 
 
-def _decoded(kv: KeyValue) -> Object:
-    obj: Object = json.loads(kv.value)
-    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(kv.mod_revision)}}
+def _decoded(pair: KeyValue) -> Object:
+    obj: Object = json.loads(pair.value)
+    version = str(pair.mod_revision)
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": version}}
 
 
-async def _wait(host: Host) -> None:
+def as_text(body: Any) -> str:
+    return body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
+
+
+async def _idle(host: Host) -> None:
     await asyncio.Event().wait()

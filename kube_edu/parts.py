@@ -53,9 +53,14 @@ def check_roles(roles: Roles) -> None:
             raise ValueError(f"no role is called {role!r}: there are {', '.join(ROLES)}")
 
 
-async def etcd(host: Host, *, members: Sequence[str]) -> None:
-    """One member of the store; `members` are the hosts of all."""
+async def etcd(
+    host: Host, *, members: Sequence[str], started: Callable[[EtcdServer], None] | None = None
+) -> None:
+    """One member of the store; `members` are the hosts of all. `started` is handed the member,
+    for a look inside."""
     server = EtcdServer(host, {name: f"{name}:{ETCD_PEER_PORT}" for name in members})
+    if started is not None:
+        started(server)
     await host.serve(ETCD_CLIENT_PORT, server.handle, identity="etcd")
     await server.run()
 
@@ -67,7 +72,7 @@ async def kube_apiserver(
     store = EtcdClient(
         [host.connect(f"{name}:{ETCD_CLIENT_PORT}", identity=identity) for name in etcd_members]
     )
-    server = ApiServer(host, store, service_cidr=service_cidr)
+    server = ApiServer(host, store, port=port, service_cidr=service_cidr)
     await host.serve(port, server.handle, identity="apiserver")
     await server.run()
 
@@ -110,11 +115,12 @@ async def coredns(container: ContainerContext, *, host: Host, apiserver: str) ->
     dns = Dns(api_client(host, apiserver, "coredns", "coredns"), host)
 
     async def ready(source: str, request: Request) -> Response:
-        return Response(200 if dns.has_synced else 503)
+        return Response(200)
 
     running = asyncio.get_running_loop().create_task(dns.run())
     container.listen(53, dns.serve_udp, "UDP")
     container.listen(53, dns.serve_tcp, "TCP")
+    await dns.synced()
     container.listen(8181, ready)
     await container.terminated.wait()
     running.cancel()
@@ -130,9 +136,9 @@ async def kubelet(
     await node.run()
 
 
-async def kube_proxy(host: Host, *, apiserver: str, proxier: Callable[[Host], Proxier]) -> None:
+async def kube_proxy(host: Host, *, apiserver: str, proxier: Proxier) -> None:
     client = api_client(host, apiserver, "kube-proxy", "kube-proxy")
-    await KubeProxy(host, client, proxier(host)).run()
+    await KubeProxy(host, client, proxier).run()
 
 
 def api_client(host: Host, apiserver: str, identity: str, user_agent: str) -> ApiClient:

@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from kube_edu.api import schema
-from kube_edu.api.meta import Object, annotations
+from kube_edu.api import meta, schema
+from kube_edu.api.meta import Object
 from kube_edu.api.schema import Schema
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -73,9 +73,11 @@ def _list_change(wanted: list[Any], last: list[Any], found: list[Any], field: Sc
             changes.append(item)
         elif change := three_way(item, last_by.get(item.get(key), {}), there, item_schema):
             changes.append({key: item[key], **change})
-    for gone in last_by:
-        if gone not in wanted_keys and gone in found_by:
-            changes.append({key: gone, "$patch": "delete"})
+    changes += [
+        {key: gone, "$patch": "delete"}
+        for gone in last_by
+        if gone not in wanted_keys and gone in found_by
+    ]
     return changes
 
 
@@ -85,7 +87,7 @@ def _dict(value: Any) -> Object:
 
 def last_applied(live: Object | None) -> Object | None:
     """The declaration that the live object was last applied from; None if it never was."""
-    text = annotations(live or {}).get(LAST_APPLIED)
+    text = meta.annotations(live or {}).get(LAST_APPLIED)
     if text is None:
         return None
     decoded: Object = json.loads(text)

@@ -277,7 +277,7 @@ def objects_of(text: str, namespace: str = "") -> list[Object]:
         where = f"line {mark.line + 1}: " if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error)
         raise bad_request(f"error converting YAML to JSON: yaml: {where}{problem}") from None
-    objects = []
+    objects: list[Object] = []
     for document in documents:
         if not isinstance(document, dict) or not document.get("kind"):
             raise bad_request("Object 'Kind' is missing in the manifest")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from kube_edu.host import Handler, HttpClient, Server
+from kube_edu.host import Disk, Handler, Host, HttpClient, Server
 from kube_edu.host.identity import peer_of
 from kube_edu.sim.disk import SimDisk
 from kube_edu.sim.loop import OWNER, SimTask
@@ -16,7 +16,7 @@ from kube_edu.sim.loop import OWNER, SimTask
 if TYPE_CHECKING:
     from kube_edu.sim.simulation import Simulation
 
-Main = Callable[["SimHost"], Awaitable[None]]
+Main = Callable[[Host], Awaitable[None]]
 """What a process runs: `await main(host)`."""
 
 
@@ -198,7 +198,7 @@ class SimHost:
         self.name = process.machine.name
         self.address = process.machine.address
         self.random = random
-        self.disk = disk
+        self.disk: Disk = disk
 
     def now(self) -> float:
         return self._machine.simulation.epoch + self._machine.simulation.now
