@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kube_edu.addons.dns import Dns
-from kube_edu.apiserver import ApiServer
 from kube_edu.api.status import ApiError
+from kube_edu.apiserver import ApiServer
 from kube_edu.client import ApiClient, apply
 from kube_edu.client.kubectl import Kubectl
 from kube_edu.controllers import ControllerManager
