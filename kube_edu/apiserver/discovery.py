@@ -23,52 +23,41 @@ VERSION: Object = {
     "platform": "linux/amd64",
 }
 
-_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_AGGREGATED = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+_GROUPS: dict[str, dict[str, list[Resource]]] = {}
+for _resource in RESOURCES:
+    _GROUPS.setdefault(_resource.group, {}).setdefault(_resource.version, []).append(_resource)
 
 
 def discover(request: Request, address: str) -> Response:
     """Answers `/api`, `/apis` and what lies below, down to a group's version."""
-    path = request.path.rstrip("/")
-    if path in ("/api", "/apis"):
-        groups = [group for group in _groups() if bool(group) == (path == "/apis")]
-        accept = request.headers.get("accept", "").replace(" ", "")
-        if "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList" in accept:
-            return Response(body=_aggregated(groups), headers={"content-type": _AGGREGATED})
-        return Response(body=_group_list(groups) if path == "/apis" else _versions(address))
-    parts = path.split("/")[1:]
-    if parts[0] == "apis" and len(parts) == 2 and parts[1] in _groups():
+    path = request.path.strip("/")
+    if path in ("api", "apis"):
+        groups = [group for group in _GROUPS if bool(group) == (path == "apis")]
+        if _AGGREGATED in request.headers.get("accept", "").replace(" ", ""):
+            content_type = {"content-type": f"application/json;{_AGGREGATED}"}
+            return Response(body=_aggregated(groups), headers=content_type)
+        return Response(body=_group_list(groups) if path == "apis" else _versions(address))
+    parts = path.split("/")
+    if len(parts) == 2 and parts[0] == "apis" and parts[1] in _GROUPS:
         return Response(body={"kind": "APIGroup", "apiVersion": "v1", **_group(parts[1])})
-    resources = [r for r in RESOURCES if r.path() == f"{path}/{r.plural}"]
+    resources = [r for r in RESOURCES if r.path() == f"/{path}/{r.plural}"]
     if not resources:
         raise no_such_path()
     return Response(body=_resource_list(resources))
 
 
-def _groups() -> list[str]:
-    return list(dict.fromkeys(resource.group for resource in RESOURCES))
-
-
-def _of_group(group: str) -> dict[str, list[Resource]]:
-    """A group's resources by version."""
-    versions: dict[str, list[Resource]] = {}
-    for resource in RESOURCES:
-        if resource.group == group:
-            versions.setdefault(resource.version, []).append(resource)
-    return versions
+# One document a group and version
 
 
 def _versions(address: str) -> Object:
-    return {
-        "kind": "APIVersions",
-        "versions": ["v1"],
-        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
-    }
+    servers = [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}]
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": servers}
 
 
 def _group(group: str) -> Object:
-    versions = [
-        {"groupVersion": f"{group}/{version}", "version": version} for version in _of_group(group)
-    ]
+    versions = [{"groupVersion": f"{group}/{v}", "version": v} for v in _GROUPS[group]]
     return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
 
@@ -84,13 +73,8 @@ def _resource_list(resources: list[Resource]) -> Object:
             "singularName": resource.singular,
             "namespaced": resource.namespaced,
             "kind": resource.kind,
-            "verbs": list(VERBS),
         }
-        if resource.short_names:
-            row["shortNames"] = list(resource.short_names)
-        if resource.categories:
-            row["categories"] = list(resource.categories)
-        rows.append(row)
+        rows.append(row | _abilities(resource))
         rows += [_subresource(resource, name) for name in resource.subresources]
     return {
         "kind": "APIResourceList",
@@ -101,17 +85,18 @@ def _resource_list(resources: list[Resource]) -> Object:
 
 
 def _subresource(resource: Resource, name: str) -> Object:
-    about = SUBRESOURCES[name]
-    row: Object = {
+    kind = _response_kind(resource, name)
+    foreign = kind["group"] != resource.group
+    return {
         "name": f"{resource.plural}/{name}",
         "singularName": "",
         "namespaced": resource.namespaced,
-        "kind": about.kind or resource.kind,
-        "verbs": list(about.verbs),
+        "verbs": list(SUBRESOURCES[name].verbs),
+        **(kind if foreign else {"kind": kind["kind"]}),
     }
-    if about.kind and (about.group, about.version) != (resource.group, resource.version):
-        row |= {"group": about.group, "version": about.version}
-    return row
+
+
+# All in one
 
 
 def _aggregated(groups: list[str]) -> Object:
@@ -128,7 +113,7 @@ def _aggregated(groups: list[str]) -> Object:
                         "resources": [_aggregated_resource(r) for r in resources],
                         "freshness": "Current",
                     }
-                    for version, resources in _of_group(group).items()
+                    for version, resources in _GROUPS[group].items()
                 ],
             }
             for group in groups
@@ -137,31 +122,35 @@ def _aggregated(groups: list[str]) -> Object:
 
 
 def _aggregated_resource(resource: Resource) -> Object:
-    row: Object = {
+    subresources = [
+        {
+            "subresource": name,
+            "responseKind": _response_kind(resource, name),
+            "verbs": list(SUBRESOURCES[name].verbs),
+        }
+        for name in resource.subresources
+    ]
+    return {
         "resource": resource.plural,
         "responseKind": _response_kind(resource),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
-        "verbs": list(VERBS),
+        **_abilities(resource),
+        **({"subresources": subresources} if subresources else {}),
     }
-    if resource.short_names:
-        row["shortNames"] = list(resource.short_names)
-    if resource.categories:
-        row["categories"] = list(resource.categories)
-    if resource.subresources:
-        row["subresources"] = [
-            {
-                "subresource": name,
-                "responseKind": _response_kind(resource, name),
-                "verbs": list(SUBRESOURCES[name].verbs),
-            }
-            for name in resource.subresources
-        ]
-    return row
+
+
+def _abilities(resource: Resource) -> Object:
+    """What both forms call by the same names, empty lists left out."""
+    lists = {
+        "verbs": list(VERBS),
+        "shortNames": list(resource.short_names),
+        "categories": list(resource.categories),
+    }
+    return {name: words for name, words in lists.items() if words}
 
 
 def _response_kind(resource: Resource, subresource: str = "") -> Object:
     about = SUBRESOURCES.get(subresource)
-    if about is None or not about.kind:
-        return {"group": resource.group, "version": resource.version, "kind": resource.kind}
-    return {"group": about.group, "version": about.version, "kind": about.kind}
+    found = about if about is not None and about.kind else resource
+    return {"group": found.group, "version": found.version, "kind": found.kind}

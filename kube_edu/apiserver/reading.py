@@ -155,16 +155,16 @@ class Reader:
         if not cache.ready.is_set():
             raise too_many_requests("storage is (re)initializing", 1)
         version = call.request.param("resourceVersion")
-        initial: list[Object] = []
         since = _revision(version)
-        send_initial = call.flag("sendInitialEvents")
-        if version == "0" or (send_initial and since <= cache.revision and version):
-            initial, since = selection.pick(cache.objects), cache.revision
-        elif not version:
-            page = await self._storage.page(selection.prefix)
-            since = page.revision
-            if call.request.param("sendInitialEvents") != "false":
-                initial = selection.pick(page.objects)
+        initial: list[Object] = []
+        with_state = call.request.param("sendInitialEvents")
+        if version in ("", "0") or with_state == "true":
+            if version and cache.revision >= since:
+                objects, since = cache.objects, cache.revision
+            else:
+                objects, since, *_ = await self._storage.page(selection.prefix)
+            if with_state != "false":
+                initial = selection.pick(objects)
         return self._events(call, selection, cache, initial, since)
 
     async def _events(

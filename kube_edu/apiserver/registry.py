@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -155,10 +154,7 @@ class Registry:
             try:
                 written = await self._write(key, None if gone else new, current)
             except Lost as lost:
-                if lost.taken:
-                    current = await self._storage.get(key)
-                else:
-                    current = lost.current
+                current = lost.current
                 continue
             if gone:
                 written = with_revision(new, revision_of(written))
@@ -171,11 +167,6 @@ class Registry:
         check_options(options)
         call.dry_run = call.dry_run or options.get("dryRun") == ["All"]
         return await self.remove(call, options)
-
-    async def delete_one_of(self, call: Call, obj: Object) -> None:
-        """Delete one object of the collection that a deletecollection is about."""
-        meta = obj["metadata"]
-        await self.delete(replace(call, namespace=meta.get("namespace", ""), name=meta["name"]))
 
     async def remove(self, call: Call, options: Object) -> Object:
         resource, strategy = call.target, strategy_of(call.target)
@@ -305,22 +296,20 @@ def _place(draft: Object, call: Call) -> None:
 
 
 def _check_names(draft: Object, call: Call) -> None:
+    """A changed object is the one on the URL (handlers/rest.go, checkName)."""
     meta = draft["metadata"]
     if not meta.get("name"):
-        raise bad_request(
-            f"the name of the object ({call.name} based on URL) was undeterminable: "
-            "name must be provided"
-        )
-    if meta["name"] != call.name:
-        raise bad_request(
-            f"the name of the object ({meta['name']}) does not match the name on the URL "
-            f"({call.name})"
-        )
-    if call.namespace and meta.get("namespace", call.namespace) != call.namespace:
-        raise bad_request(
-            f"the namespace of the object ({meta['namespace']}) does not match the namespace on "
-            f"the request ({call.namespace})"
-        )
+        based = f"the name of the object ({call.name} based on URL) was undeterminable"
+        raise bad_request(f"{based}: name must be provided")
+    namespace = meta.get("namespace") if call.namespace else ""
+    for what, got, expected, where in (
+        ("name", meta["name"], call.name, "name on the URL"),
+        ("namespace", namespace, call.namespace, "namespace on the request"),
+    ):
+        if got not in (None, expected):
+            raise bad_request(
+                f"the {what} of the object ({got}) does not match the {where} ({expected})"
+            )
     _place(draft, call)
 
 

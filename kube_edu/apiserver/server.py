@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from kube_edu.api.meta import Object
 from kube_edu.api.printers import table
@@ -103,7 +104,9 @@ class ApiServer:
         found = await self._reader.list(call)
         for obj in found["items"]:
             try:
-                await self._registry.delete_one_of(call, obj)
+                meta = obj["metadata"]
+                one = replace(call, namespace=meta.get("namespace", ""), name=meta["name"])
+                await self._registry.delete(one)
             except ApiError as failure:
                 if failure.code != 404:
                     raise

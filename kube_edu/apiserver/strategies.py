@@ -14,20 +14,12 @@ from kube_edu.api.meta import Object
 from kube_edu.api.resources import Resource
 
 
-def _nothing(_: Object) -> None:
-    pass
-
-
-def _grows_by_nothing(new: Object, old: Object) -> None:
-    pass
-
-
 @dataclass(frozen=True, slots=True)
 class Strategy:
     """How the registry treats one resource."""
 
-    prepare_create: Callable[[Object], None] = _nothing
-    prepare_update: Callable[[Object, Object], None] = _grows_by_nothing
+    prepare_create: Callable[[Object], None] = lambda new: None
+    prepare_update: Callable[[Object, Object], None] = lambda new, old: None
     """(new, old): carry over what a client may leave out."""
     generation: bool = False
     """Counts the changes of everything but metadata and status."""
