@@ -100,10 +100,12 @@ class SchedulingQueue:
             self._try_again(entry)
 
     def cluster_event(self, event: str) -> None:
-        """Let go on every pod that this event may have made schedulable."""
+        """Let go on every pod that this event may have made schedulable: any event, for a pod
+        that no plugin has rejected (there was no node at all)."""
         for entry in list(self._pods.values()):
-            if entry.place == "unschedulable" and any(
-                event in self._events[plugin] for plugin in entry.rejected_by
+            if entry.place == "unschedulable" and (
+                not entry.rejected_by
+                or any(event in self._events[plugin] for plugin in entry.rejected_by)
             ):
                 self._try_again(entry)
 
