@@ -22,7 +22,8 @@ class NamespaceController(Controller):
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:
         super().__init__(client, host, informers)
         self._namespaces = self.watch("namespaces")
-        self._pods = self.watch("pods", self._last_pod_gone)
+        self._pods = informers("pods")
+        self.watch("pods", self._last_pod_gone)
 
     def _last_pod_gone(self, pod: Object) -> list[str]:
         name = meta.namespace(pod)

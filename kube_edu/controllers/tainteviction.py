@@ -18,9 +18,10 @@ class TaintEvictionController(Controller):
 
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:
         super().__init__(client, host, informers)
-        self._nodes = self.watch("nodes", self._keys_of_node)
-        self._pods = self.watch("pods", self._keys_of_pod)
+        self._nodes, self._pods = informers("nodes"), informers("pods")
         self._pods.add_index("node", podutil.by_node)
+        self.watch("nodes", self._keys_of_node)
+        self.watch("pods", self._keys_of_pod)
 
     def _keys_of_node(self, node: Object) -> list[str]:
         if not _no_execute(node):
