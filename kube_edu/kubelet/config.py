@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import ceil
 
 from kube_edu.api import meta, quantity
@@ -35,7 +35,7 @@ class ConfigResolver:
         services: Informer,
         node: Object,
         *,
-        cluster_dns: Sequence[str],
+        cluster_dns: str,
         cluster_domain: str,
         host_address: str,
     ) -> None:
@@ -87,8 +87,17 @@ class ConfigResolver:
         )
 
     async def volumes(self, pod: Object) -> dict[str, Files]:
-        """The files of each volume. What no file can stand for (hostPath, claims) is empty."""
-        return {v["name"]: await self._volume(pod, v) for v in pod["spec"].get("volumes") or ()}
+        """The files of each volume; CriError("FailedMount") names the one that fails. What no
+        files can stand for (hostPath, claims) is empty."""
+        volumes = {}
+        for volume in pod["spec"].get("volumes") or ():
+            name = volume["name"]
+            try:
+                volumes[name] = await self._volume(pod, volume)
+            except CriError as error:
+                text = f'MountVolume.SetUp failed for volume "{name}" : {error}'
+                raise CriError("FailedMount", text) from None
+        return volumes
 
     # --- environment
 
@@ -221,7 +230,7 @@ class ConfigResolver:
             domain = self._cluster_domain
             searches = [f"{meta.namespace(pod)}.svc.{domain}", f"svc.{domain}", domain]
             dns = {
-                "servers": list(self._cluster_dns),
+                "servers": [self._cluster_dns],
                 "searches": searches,
                 "options": ["ndots:5"],
             }

@@ -83,8 +83,8 @@ class ContainerStarter:
         self._warn(
             pod, "BackOff", f"Back-off restarting failed container {name} in pod {full_name}"
         )
-        wait = f"{self._backoff.wait(name):.0f}s"
-        wait = {"60s": "1m0s"}.get(wait, wait)
+        minutes, seconds = divmod(int(self._backoff.wait(name)), 60)
+        wait = f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
         text = f"back-off {wait} restarting failed container={name} pod={full_name}"
         self.waiting[name] = ("CrashLoopBackOff", text)
         return left

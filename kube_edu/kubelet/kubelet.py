@@ -8,7 +8,7 @@ finds the containers that the runtime has and goes on from there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kube_edu.api import meta
@@ -41,7 +41,7 @@ class Kubelet:
         prober: Prober | None = None,
         labels: Mapping[str, str] | None = None,
         capacity: Mapping[str, str] = CAPACITY,
-        cluster_dns: Sequence[str] = ("10.96.0.10",),
+        cluster_dns: str = "10.96.0.10",
         cluster_domain: str = "cluster.local",
     ) -> None:
         self._host = host
@@ -136,7 +136,9 @@ class Kubelet:
                     continue
                 if id in now:
                     self._host.record(thing.kind, **dict(thing.fields))
-                if thing.uid in self._workers:
+                # A new sandbox is news to nobody: its pod's worker has made it.
+                is_news = thing.kind == "kubelet.container" or not thing.fields["address"]
+                if is_news and thing.uid in self._workers:
                     self._workers[thing.uid].wake()
             known = now
 

@@ -44,8 +44,10 @@ class PodWorker:
     # --- what the kubelet tells it
 
     def update(self, pod: Object) -> None:
+        """The pod has changed; only what others wrote matters, its status is our own."""
+        if _orders(pod) != _orders(self.pod):
+            self.wake()
         self.pod = pod
-        self.wake()
 
     def wake(self) -> None:
         """Something about the pod has changed: look at it."""
@@ -182,10 +184,7 @@ class PodWorker:
             attempt = state.sandboxes[0].config.attempt + 1
             text = "Pod sandbox changed, it will be killed and re-created."
             self._t.events.event(self.pod, "Normal", "SandboxChanged", text)
-        try:
-            self._volumes = await self._t.config.volumes(self.pod)
-        except CriError as error:
-            raise CriError("FailedMount", f"MountVolume.SetUp failed: {error}") from None
+        self._volumes = await self._t.config.volumes(self.pod)
         try:
             await self._t.runtime.run_pod_sandbox(self._t.config.sandbox(self.pod, attempt))
         except CriError as error:
@@ -195,3 +194,10 @@ class PodWorker:
         for old in state.sandboxes:  # the newest dead one is kept, for the logs of its containers
             if old is not state.sandboxes[0]:
                 await self._t.runtime.remove_pod_sandbox(old.id)
+
+
+def _orders(pod: Object) -> Object:
+    """What of a pod tells a kubelet what to do."""
+    passing = ("resourceVersion", "managedFields")
+    metadata = {key: value for key, value in pod["metadata"].items() if key not in passing}
+    return {"metadata": metadata, "spec": pod["spec"]}

@@ -46,11 +46,7 @@ class KubeletServer:
         known = (await observe(self._runtime, meta.uid(pod))).containers.get(name, ())
         previous = request.param("previous") == "true"
         if len(known) <= previous:
-            what = f'container "{name}" in pod "{meta.name(pod)}"'
-            if previous:
-                what = f"previous terminated {what}"
-                return Response(400, f"{what} not found")
-            return Response(400, f"{what} is waiting to start: ContainerCreating")
+            return Response(400, _why_no_log(pod, name, previous))
         lines = self._lines(request, known[previous])
         return Response(200, headers={"content-type": "text/plain"}, stream=lines)
 
@@ -96,3 +92,18 @@ class KubeletServer:
             return meta.seconds(request.param("sinceTime"))
         seconds = request.param("sinceSeconds")
         return self._host.now() - int(seconds) if seconds else 0.0
+
+
+def _why_no_log(pod: Object, name: str, previous: bool) -> str:
+    """kubelet_pods.go, validateContainerLogStatus."""
+    what = f'container "{name}" in pod "{meta.name(pod)}"'
+    if previous:
+        return f"previous terminated {what} not found"
+    for field in ("containerStatuses", "initContainerStatuses"):
+        for status in pod["status"].get(field) or ():
+            if status["name"] == name:
+                reason = (status["state"].get("waiting") or {}).get("reason", "")
+                if reason in ("ErrImagePull", "ImagePullBackOff"):
+                    reason = "trying and failing to pull image"
+                return f"{what} is waiting to start: {reason}"
+    return f"{what} is not available"

@@ -57,6 +57,7 @@ class PodSources:
         self._read_once = asyncio.Event()
         if manifests is None:
             self._read_once.set()
+        nodes.on_change(lambda old, new: self._look.set())  # a mirror's owner is its node
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

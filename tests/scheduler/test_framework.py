@@ -181,7 +181,7 @@ def test_roles_take_the_place_of_all_plugins_of_their_point() -> None:
         filter=lambda p, n: [] if n.name == "b" else ["not b"],
         score=lambda p, n: len(n.name),
     )
-    feasible, rejected = own.run_filters({}, pod("p", cpu="99"), infos(node("a"), node("b")))
+    feasible, _ = own.run_filters({}, pod("p", cpu="99"), infos(node("a"), node("b")))
     assert [n.name for n in feasible] == ["b"]
     assert own.run_scores({}, pod("p"), feasible) == {"b": 1}
 

@@ -75,14 +75,15 @@ class _Container:
 
 
 class SimulatedRuntime:
-    """Implements `kube_edu.kubelet.cri.Runtime`; `images` says what each stand-in does."""
+    """Implements `kube_edu.kubelet.cri.Runtime`. `images` adds to what the stand-ins of the
+    image table do, or changes it."""
 
     def __init__(
-        self, host: Host, network: PodNetwork, images: Mapping[str, Behaviour] = BEHAVIOURS
+        self, host: Host, network: PodNetwork, images: Mapping[str, Behaviour] | None = None
     ) -> None:
         self._host = host
         self._network = network
-        self._images = images
+        self._images = {**BEHAVIOURS, **(images or {})}
         self._pulled: list[str] = []
         self._sandboxes: dict[str, _Sandbox] = {}
         self._containers: dict[str, _Container] = {}

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+
+from kube_edu.kubelet.cri import CriError
+from kube_edu.kubelet.cri.images import stand_in
+from kube_edu.kubelet.cri.kv import KeyValueServer, encode
+from tests.kubelet.world import World
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("nginx", "web"),
+        ("nginx:1.27-alpine", "web"),
+        ("example.test:5000/library/httpd@sha256:00", "web"),
+        ("redis:7", "kv"),
+        ("busybox", "shell"),
+        ("e2e/agnhost:2.53", "agnhost"),
+        ("pause:3.10", "pause"),
+        ("my/crasher:v1", "crash"),
+    ],
+)
+def test_an_image_is_known_by_its_last_name(image: str, name: str) -> None:
+    assert stand_in(image) == name
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [("nosuch:1", "ErrImagePull"), ("", "InvalidImageName"), ("Nginx", "InvalidImageName")],
+)
+def test_others_are_refused(image: str, reason: str) -> None:
+    with pytest.raises(CriError) as caught:
+        stand_in(image)
+    assert caught.value.reason == reason
+
+
+def test_a_key_value_server_keeps_and_gives() -> None:
+    server = KeyValueServer()
+    assert server.answer(b"PING") == b"+PONG\r\n"
+    assert server.answer(encode("SET", "key", "a b")) == b"+OK\r\n"
+    assert server.answer(encode("GET", "key")) == b"$3\r\na b\r\n"
+    assert server.answer(b"GET none") == b"$-1\r\n"
+    assert server.answer(b"REPLICAOF leader 6379") == b"+OK\r\n"
+    assert server.answer(encode("SET", "key", "x")).startswith(b"-READONLY ")
+
+
+def test_a_follower_copies_its_leader() -> None:
+    world = World()
+    world.pod("leader", image="redis")
+    world.run(3)
+    world.pod("follower", image="redis",
+              container="args: [redis-server, --replicaof, 10.244.1.2, '6379']")  # fmt: skip
+    world.run(3)
+
+    def say(address: str, *words: str) -> bytes:
+        answer = world.network.exchange("192.168.1.1", address, 6379, "TCP", encode(*words))
+        return bytes(world.ask(answer))
+
+    say("10.244.1.2", "SET", "k", "v")
+    world.run(2)
+    assert say("10.244.1.3", "GET", "k") == b"$1\r\nv\r\n"
+
+
+def test_a_mounted_page_is_served() -> None:
+    world = World()
+    world.create(
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: page}, data: {index.html: Hi}}"
+    )
+    world.pod(
+        container="volumeMounts: [{name: v, mountPath: /usr/share/nginx/html}]",
+        spec="volumes: [{name: v, configMap: {name: page}}]",
+    )
+    world.run(3)
+    assert world.get_url("/", "10.244.1.2") == "Hi"
+
+
+def test_agnhost_listens_where_it_is_told() -> None:
+    world = World()
+    world.pod(image="agnhost", container="args: [netexec, --http-port=9000]")
+    world.run(3)
+    assert world.get_url("/hostname", "10.244.1.2", 9000) == "p"
