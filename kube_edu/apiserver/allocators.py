@@ -23,8 +23,11 @@ PORTS = "/registry/ranges/servicenodeports/"
 NODE_PORTS = range(30000, 32768)
 
 
-def claims(service: Object) -> dict[str, Object]:
-    """The keys that a Service holds, each with a value that says whose it is."""
+def claims(service: Object | None) -> dict[str, Object]:
+    """The keys that a Service holds, each with a value that says whose it is; nothing else
+    holds any."""
+    if service is None or service["kind"] != "Service":
+        return {}
     spec = service["spec"]
     addresses = [ip for ip in spec.get("clusterIPs") or () if ip != "None"]
     ports = [str(port["nodePort"]) for port in spec.get("ports") or () if port.get("nodePort")]
@@ -59,15 +62,17 @@ class ServiceAllocator:
     async def assign(self, service: Object, old: Object | None) -> None:
         """Fill in a draft's clusterIP and nodePorts, keeping those of the old state; raises
         ApiError 422 for one that is asked for and not to be had."""
-        spec = service["spec"]
+        if service["kind"] != "Service":
+            return
+        spec, held = service["spec"], claims(old)
         before: Object = old["spec"] if old else {}
         if spec["type"] == "ExternalName":
             spec.pop("clusterIP", None)
             spec.pop("clusterIPs", None)
         else:
-            await self._assign_address(service, before, claims(old) if old else {})
+            await self._assign_address(service, before, held)
         if _wants_node_ports(spec):
-            await self._assign_ports(service, before, claims(old) if old else {})
+            await self._assign_ports(service, before, held)
         elif before and _wants_node_ports(before):
             for port in spec.get("ports") or ():
                 port.pop("nodePort", None)

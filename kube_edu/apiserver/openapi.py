@@ -18,6 +18,10 @@ from kube_edu.api.status import no_such_path
 
 _JSON = "application/json"
 
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""`/openapi/v2` is answered with an empty document of this type: kubectl then goes by its own Go
+types, and says of an unknown kind that it is unknown."""
+
 
 def index() -> Object:
     """`/openapi/v3`: where each group's document is."""

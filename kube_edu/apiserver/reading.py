@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,7 +148,7 @@ class Reader:
             expired.status["metadata"] = {"continue": _token(start, 0, prefix)}
             raise expired from None
 
-    async def watch(self, call: Call) -> AsyncIterator[Object]:
+    async def watch(self, call: Call) -> AsyncGenerator[Object, None]:
         """The stream of events that answers a watch."""
         selection = Selection.of(call)
         cache = self._caches[call.target.storage_prefix]
@@ -174,7 +174,7 @@ class Reader:
         cache: WatchCache,
         initial: list[Object],
         since: int,
-    ) -> AsyncIterator[Object]:
+    ) -> AsyncGenerator[Object, None]:
         now = asyncio.get_running_loop().time
         seconds = call.number("timeoutSeconds") or MIN_TIMEOUT * (1 + self._host.random.random())
         end = now() + seconds

@@ -86,15 +86,11 @@ class Registry:
         draft = read_object(call, resource.api_version, resource.kind)
         draft.setdefault("metadata", {})
         _check_names(draft, call)
+        may_create = strategy_of(resource).create_on_update and not call.subresource
         try:
-            change = partial(_replace, call, draft)
-            return await self.modify(call, change, part=_part(call)), False
+            return await self.modify(call, partial(_replace, call, draft), part=_part(call)), False
         except ApiError as failure:
-            if (
-                failure.code != 404
-                or call.subresource
-                or not strategy_of(resource).create_on_update
-            ):
+            if failure.code != 404 or not may_create or draft["metadata"].get("resourceVersion"):
                 raise
         return await self.insert(call, draft), True
 
@@ -119,13 +115,12 @@ class Registry:
         for _ in range(ATTEMPTS):
             new = await self._new(call, draft)
             key = resource.storage_key(call.namespace, name(new))
-            held = claims(new) if resource.plural == "services" else {}
+            if call.dry_run:
+                if await self._storage.get(key) is None:
+                    return new
+                raise already_exists(resource, name(new))
             try:
-                if call.dry_run:
-                    if await self._storage.get(key) is None:
-                        return new
-                    raise already_exists(resource, name(new))
-                new = await self._storage.write(key, new, expected=0, claim=held)
+                new = await self._write(key, new, None)
             except Lost as lost:
                 if lost.taken or not name(draft):
                     continue  # another address, another name
@@ -218,8 +213,7 @@ class Registry:
             new.pop("status", None)
         new = defaults.set_defaults(new)
         strategy.prepare_create(new)
-        if resource.plural == "services":
-            await self._services.assign(new, None)
+        await self._services.assign(new, None)
         await self._admit(call, "create", new)
         if errors := validation.validate_create(new):
             raise invalid(new, errors)
@@ -240,8 +234,7 @@ class Registry:
         new = defaults.set_defaults(new)
         if part == "spec":
             strategy.prepare_update(new, old)
-        if resource.plural == "services":
-            await self._services.assign(new, old)
+        await self._services.assign(new, old)
         await self._admit(call, "update", new)
         errors = validation.validate_update(new, old) if part != "all" else []
         if new["metadata"].get("deletionTimestamp"):
@@ -252,24 +245,21 @@ class Registry:
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         return new
 
-    async def _write(self, key: str, new: Object | None, old: Object) -> Object:
-        before = claims(old) if old["kind"] == "Service" else {}
-        after = claims(new) if new is not None and new["kind"] == "Service" else {}
+    async def _write(self, key: str, new: Object | None, old: Object | None) -> Object:
+        """One transaction: an object in the place of another, and what it owns with it."""
+        before, after = claims(old), claims(new)
         return await self._storage.write(
             key,
             new,
-            expected=revision_of(old),
+            expected=revision_of(old) if old else 0,
             claim={k: value for k, value in after.items() if k not in before},
             release=[k for k in before if k not in after],
         )
 
     async def _admit(self, call: Call, verb: str, obj: Object) -> None:
-        subject = name(obj)
-        attributes = Attributes(
-            verb, call.target, call.namespace, subject, obj, call.user, call.subresource
-        )
+        subject = (verb, call.target, call.namespace, name(obj), obj, call.user, call.subresource)
         for plugin in self._plugins:
-            await plugin(attributes, self.find)
+            await plugin(Attributes(*subject), self.find)
 
     def _record(self, call: Call, obj: Object) -> None:
         self._written[call.target.plural] = revision_of(obj)

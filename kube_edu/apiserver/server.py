@@ -7,7 +7,8 @@ the reader or the registry, which are the same for every resource.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from kube_edu.api.meta import Object
@@ -123,6 +124,8 @@ class ApiServer:
                 return Response(body="ok")
             case "/readyz":
                 return self._readyz()
+            case "/openapi/v2":
+                return Response(body=b"", headers={"content-type": openapi.V2_PROTOBUF})
             case "/openapi/v3":
                 return Response(body=openapi.index())
         if path.startswith("/openapi/v3/"):
@@ -142,16 +145,14 @@ class ApiServer:
         return Response(body=self._as_table(call, obj) if _wants_table(call.request) else obj)
 
     async def _shown_events(
-        self, call: Call, events: AsyncIterator[Object]
+        self, call: Call, events: AsyncGenerator[Object, None]
     ) -> AsyncIterator[Object]:
         as_table = _wants_table(call.request)
-        try:
+        async with aclosing(events):
             async for event in events:
                 if as_table and event["type"] not in ("BOOKMARK", "ERROR"):
                     event = {**event, "object": self._as_table(call, event["object"])}
                 yield event
-        finally:
-            await Response(stream=events).close()
 
     def _as_table(self, call: Call, obj: Object) -> Object:
         meta = obj["metadata"]

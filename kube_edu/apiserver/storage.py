@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from kube_edu.api.meta import Object
@@ -73,12 +73,8 @@ class Storage:
         self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
     ) -> Page:
         """Objects below a prefix from the key `start` on, at a revision (0: the newest)."""
-        request = RangeRequest(
-            key=(start or prefix).encode(),
-            range_end=prefix_end(prefix.encode()),
-            limit=limit,
-            revision=revision,
-        )
+        first, end = (start or prefix).encode(), prefix_end(prefix.encode())
+        request = RangeRequest(first, end, limit, revision)
         response = await _answer(self._client.range, request)
         objects = {kv.key.decode(): decode(kv) for kv in response.kvs}
         read_at = revision or at(response.header)
@@ -116,16 +112,12 @@ class Storage:
         taken = [k for k, kvs in zip(claims, found[1:], strict=True) if kvs]
         raise Lost(decode(found[0][0]) if found[0] else None, taken)
 
-    async def watch(self, prefix: str, since: int) -> AsyncIterator[WatchResponse]:
+    def watch(self, prefix: str, since: int) -> AsyncGenerator[WatchResponse, None]:
         """What changes below a prefix after revision `since`."""
-        request = WatchCreateRequest(
-            key=prefix.encode(),
-            range_end=prefix_end(prefix.encode()),
-            start_revision=since + 1,
-            progress_notify=True,
+        key = prefix.encode()
+        return self._client.watch(
+            WatchCreateRequest(key, prefix_end(key), since + 1, progress_notify=True)
         )
-        async for response in self._client.watch(request):
-            yield response
 
     async def compact(self, revision: int) -> None:
         await _answer(self._client.compact, CompactionRequest(revision))
@@ -155,12 +147,8 @@ def at(header: ResponseHeader | None) -> int:
 
 
 def _at_revision(key: str, revision: int) -> Compare:
-    return Compare(
-        result=CompareResult.EQUAL,
-        target=CompareTarget.MOD,
-        key=key.encode(),
-        mod_revision=revision,
-    )
+    equal, modified = CompareResult.EQUAL, CompareTarget.MOD
+    return Compare(equal, modified, key.encode(), mod_revision=revision)
 
 
 def _put(key: str, obj: Object) -> RequestOp:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import aclosing
 from typing import NamedTuple
 
 from kube_edu.api.meta import Object
@@ -88,17 +89,18 @@ class WatchCache:
         self.ready.set()
 
     async def _follow(self) -> None:
-        async for response in self._storage.watch(self._prefix, self.revision):
-            if response.canceled:
-                if response.compact_revision:
-                    self._restart()
-                return
-            for event in response.events:
-                self._apply(event)
-            if response.events:
-                self.revision = response.events[-1].kv.mod_revision
-            elif not response.created:  # a progress notification: nothing is missing up to here
-                self.revision = max(self.revision, at(response.header))
+        async with aclosing(self._storage.watch(self._prefix, self.revision)) as responses:
+            async for response in responses:
+                if response.canceled:
+                    if response.compact_revision:
+                        self._restart()
+                    return
+                for event in response.events:
+                    self._apply(event)
+                if response.events:
+                    self.revision = response.events[-1].kv.mod_revision
+                elif not response.created:  # a progress notification: nothing is missing so far
+                    self.revision = max(self.revision, at(response.header))
 
     def _restart(self) -> None:
         """The gap cannot be filled: every watcher has to list anew, and so has the cache."""
