@@ -54,6 +54,10 @@ class Dns:
         """Return when there is something to answer from (CoreDNS's ready plugin)."""
         await self._informers.synced()
 
+    @property
+    def has_synced(self) -> bool:
+        return self._services.has_synced and self._slices.has_synced
+
     async def serve_udp(self, source: str, query: bytes) -> bytes:
         """A server for a pod network (kubelet.cni.Serve)."""
         return self.answer(query, udp=True)

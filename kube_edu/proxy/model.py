@@ -92,18 +92,18 @@ def service_ports(
     services: Iterable[Object], slices: Iterable[Object], node: str
 ) -> list[ServicePort]:
     """The rows, in the order of their names, so that the same state gives the same rules."""
-    slices_of: dict[tuple[str, str], list[Object]] = {}
+    slices_of: dict[str, list[Object]] = {}
     for endpoint_slice in slices:
         service_name = meta.labels(endpoint_slice).get(SERVICE_NAME_LABEL)
         if service_name and endpoint_slice.get("addressType") == "IPv4":
-            key = (meta.namespace(endpoint_slice), service_name)
+            key = f"{meta.namespace(endpoint_slice)}/{service_name}"
             slices_of.setdefault(key, []).append(endpoint_slice)
     rows = [
-        _service_port(service, port, slices_of.get((meta.namespace(service), meta.name(service)), []), node)
+        _service_port(service, port, slices_of.get(meta.key(service), []), node)
         for service in services
         if _is_proxied(service)
         for port in service["spec"].get("ports") or ()
-    ]  # fmt: skip
+    ]
     return sorted(rows, key=lambda row: (row.name, row.protocol))
 
 

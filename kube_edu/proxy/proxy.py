@@ -12,7 +12,7 @@ from kube_edu.host import Host
 from kube_edu.proxy.model import ServicePort, service_ports
 
 MIN_SYNC_PERIOD = 1.0
-"""Seconds between two syncs, so that a burst of changes is one sync (--iptables-min-sync-period)."""
+"""Seconds between two syncs: a burst of changes is one (--iptables-min-sync-period)."""
 
 RETRY_SECONDS = 30.0
 """After a sync that failed (--iptables-sync-period)."""

@@ -256,7 +256,9 @@ class _Words:
 
     def __init__(self, line: str) -> None:
         self._line = line
-        self.left = [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', line)]
+        self.left: list[str] = [
+            quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', line)
+        ]
 
     def next(self) -> str:
         if not self.left:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import dns.message
+import dns.rrset
 import pytest
 
 from kube_edu.host import Request, Response
@@ -43,9 +45,10 @@ class World:
         return self.plane.node(f"node-{number}")
 
     def server(self, number: int) -> Any:
-        async def serve(source: str, payload: Any) -> str:
+        async def serve(source: str, payload: Any) -> Any:
             self.served.append(f"web-{number}")
-            return f"web-{number} to {source}"
+            text = f"web-{number} to {source}"
+            return Response(200, text) if isinstance(payload, Request) else text
 
         return serve
 
@@ -83,11 +86,8 @@ class World:
         hops = self.simulation.trace.select("packet.hop", packet=self.plane.packets)
         return [f"{hop.host}: {hop.fields['step']}" for hop in hops]
 
-
     def close(self) -> None:
-        for machine in self.simulation.machines.values():
-            machine.crash()
-        self.simulation.run_for(0)
+        self.simulation.close()
 
 
 @pytest.fixture
@@ -234,22 +234,37 @@ def test_the_same_seed_takes_the_same_way() -> None:
 
 
 def test_curl_says_what_curl_says(world: World) -> None:
-    def curl(url: str) -> str:
+    def error(url: str) -> str:
         with pytest.raises(CurlError) as caught:
             world.call(http_get(world.node(1), world.pods[0], url, {}))
         return str(caught.value)
 
-    assert curl("http://web/") == "(6) Could not resolve host: web"
-    assert curl(f"http://{world.pods[1]}:81/") == (
+    assert error("http://web/") == "(6) Could not resolve host: web"
+    assert error(f"http://{world.pods[1]}:81/") == (
         f"(7) Failed to connect to {world.pods[1]} port 81: Connection refused"
     )
+    world.simulation.network.partition(["node-1"], ["node-2"])
+    assert error(f"http://{world.pods[1]}/").startswith("(28) Failed to connect")
 
 
-def test_curl_sends_path_query_and_host(world: World) -> None:
-    async def echo(source: str, request: Request) -> Response:
-        return Response(200, f"{request.headers['host']} {request.path} {request.param('a')}")
+def test_curl_finds_names_by_the_search_list_and_tells_its_packets(world: World) -> None:
+    async def names(source: str, query: bytes) -> bytes:
+        reply = dns.message.make_response(dns.message.from_wire(query))
+        name = reply.question[0].name
+        if str(name) == "web.default.svc.cluster.local.":
+            reply.answer.append(dns.rrset.from_text(name, 30, "IN", "A", SERVICE_IP))
+        return reply.to_wire()
 
-    world.node(2).listen(world.pods[1], 8080, "TCP", echo)
-    url = f"{world.pods[1]}:8080/x?a=b"
-    response, packets = world.call(http_get(world.node(1), world.pods[0], url, {}))
-    assert (response.body, packets) == (f"{world.pods[1]}:8080 /x b", [1])
+    world.proxy(2)
+    world.node(3).listen(world.pods[2], 53, "UDP", names)
+    searches = ["svc.cluster.local", "default.svc.cluster.local"]
+    resolv = {"servers": [world.pods[2]], "searches": searches, "options": ["ndots:5"]}
+    response, packets = world.call(http_get(world.node(1), world.pods[0], "http://web/x", resolv))
+    assert response.body == "web-2 to 10.244.1.2"
+    trace = world.simulation.trace
+    sent = [hop.fields["detail"] for n in packets for hop in trace.select(packet=n, step="send")]
+    assert [text.split(" → ")[1] for text in sent] == [
+        f"{world.pods[2]}:53",
+        f"{world.pods[2]}:53",
+        f"{SERVICE_IP}:80",
+    ]
