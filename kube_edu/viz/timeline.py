@@ -33,7 +33,7 @@ class Mark:
 def timeline(title: str, lanes: Sequence[Lane], marks: Sequence[Mark] = ()) -> Figure:
     """Lanes below one another over one axis of virtual time; marks are upright lines."""
     edges = [edge for lane in lanes for start, end, _ in lane.spans for edge in (start, end)]
-    times = edges + [mark.time for mark in marks] or [0.0]
+    times = [*edges, *(mark.time for mark in marks)] or [0.0]
     begin, end = min(times), max(max(times), min(times) + 1)
     scale = (WIDTH - LEFT - 30) / (end - begin)
     top = 56.0 + 15 * min(len(marks), 6)
@@ -43,9 +43,11 @@ def timeline(title: str, lanes: Sequence[Lane], marks: Sequence[Mark] = ()) -> F
     def place(time: float) -> float:
         return LEFT + (time - begin) * scale
 
-    for tick in _ticks(begin, end):
-        drawing.line((place(tick), top), (place(tick), bottom + 4), colour=FAINT, thick=1)
-        drawing.text(place(tick), bottom + 18, f"{tick:g} s", size=11, colour=SOFT, anchor="middle")
+    for moment in _ticks(begin, end):
+        drawing.line((place(moment), top), (place(moment), bottom + 4), colour=FAINT, thick=1)
+        drawing.text(
+            place(moment), bottom + 18, f"{moment:g} s", size=11, colour=SOFT, anchor="middle"
+        )
     for index, mark in enumerate(marks):
         y = 50 + 15 * (index % 6)
         right = place(mark.time) > WIDTH * 0.7

@@ -1,0 +1,297 @@
+"""Lab 02, second exercise: what `kubectl apply` decides, object by object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from kube_edu import Cluster
+from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
+from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.parting import parting
+from kube_edu.classroom.search import first_failing, shrink, smaller_documents
+from kube_edu.viz import three_way
+
+Object = dict[str, Any]
+Action = tuple[str, Any]
+Plan = Callable[[Object | None, Object | None, Object | None], Action]
+
+VERBS = ("create", "patch", "delete", "keep")
+CASES = 1500
+MISSING = object()
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The three sides of one decision; None: not there."""
+
+    declared: Object | None
+    last_applied: Object | None
+    live: Object | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    about: str
+    """The reason, with {} where the name of the field goes."""
+    action: Action
+    path: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        return self.about.format(".".join(self.path))
+
+
+def judge_plan(answer: Callable[..., Any], report: Report) -> Verdict:
+    """First on paper, with many small objects; then in the place of kubectl's own decision."""
+    guard = Guard(answer)
+
+    def judge(sides: Sides) -> Failure | None:
+        return misjudged(sides, _action(guard.call(sides.declared, sides.last_applied, sides.live)))
+
+    report("thinking of cases …")
+    found = first_failing(_cases(), judge)
+    if found:
+        about = found[1].about
+
+        def same(sides: Sides) -> Failure | None:
+            failure = judge(sides)
+            return failure if failure and failure.about == about else None
+
+        sides, failure = shrink(found, _smaller, same, tries=500)
+        figure = three_way(
+            "The smallest case in which your plan goes wrong",
+            {"declared": sides.declared, "last applied": sides.last_applied, "live": sides.live},
+            {"yours": _shown(failure.action), "right": _shown(_right(sides))},
+        )
+        return failed(failure.reason, repr(figure), figure=figure)
+    report("applying, changing and applying again in a cluster …")
+    yours, reference = _story(guard.call), _story(plan)
+    if apart := parting(yours.trace, reference.trace, kinds=("api.write",)):
+        return failed("on paper all is well, but in a running cluster it went otherwise.", apart)
+    return passed(f"{CASES} cases on paper, and a story of applies in a running cluster.")
+
+
+def plan(declared: Object | None, last_applied: Object | None, live: Object | None) -> Action:
+    """The reference."""
+    if declared is None:
+        return ("delete", None) if last_applied is not None and live is not None else ("keep", None)
+    if live is None:
+        return "create", declared
+    patch = _difference(declared, last_applied or {}, live)
+    return ("patch", patch) if patch else ("keep", None)
+
+
+def _difference(declared: Object, last: Object, live: Object) -> Object:
+    patch: Object = {name: None for name in last if name not in declared and name in live}
+    for name, wanted in declared.items():
+        found = live.get(name, MISSING)
+        if isinstance(wanted, dict) and isinstance(found, dict):
+            before = last.get(name)
+            inner = _difference(wanted, before if isinstance(before, dict) else {}, found)
+            if inner:
+                patch[name] = inner
+        elif wanted != found:
+            patch[name] = wanted
+    return patch
+
+
+def _right(sides: Sides) -> Action:
+    return plan(sides.declared, sides.last_applied, sides.live)
+
+
+def misjudged(sides: Sides, action: Action) -> Failure | None:
+    """Whatever an action gets wrong. Any patch that has the right effect will do."""
+    verb, change = action
+    declared, last, live = sides.declared, sides.last_applied, sides.live
+    right = _right(sides)[0]
+    if declared is not None and live is not None and verb in ("patch", "keep"):
+        return _wrong_patch(declared, last or {}, live, action)
+    if verb != right:
+        return Failure(_wrong_verb(sides, verb, right), action)
+    if verb == "create" and change != declared:
+        return Failure("what is created should be the declaration, as it was given.", action)
+    return None
+
+
+def _wrong_verb(sides: Sides, verb: str, right: str) -> str:
+    if sides.declared is not None and sides.live is not None:
+        exists = "the object exists already: the API server would answer AlreadyExists."
+        return exists if verb == "create" else "the object is declared, and you delete it."
+    if right == "delete":
+        return (
+            "this object was applied once and is no longer declared: nothing would ever take it "
+            f"away, as you {verb} it."
+        )
+    if right == "create" and verb == "keep" and sides.last_applied == sides.declared:
+        return (
+            "nothing has changed since the last apply, but the object is gone: what counts is "
+            "what is live, not what was applied."
+        )
+    if right == "create":
+        return f"the object is declared and not there: create it; you {verb} it."
+    if sides.live is None:
+        return f"what is neither declared nor there needs nothing; you {verb} it."
+    return (
+        f"this object was never applied: it is somebody else's, and you {verb} it. Only what an "
+        "apply brought here may be pruned."
+    )
+
+
+def _wrong_patch(declared: Object, last: Object, live: Object, action: Action) -> Failure | None:
+    """What is wrong with the object that a patch (or none) makes of the live one."""
+    verb, change = action
+    if verb == "patch" and not isinstance(change, dict):
+        raise Slip(f'("patch", …) needs a dict, and came with {type(change).__name__}')
+    result = _merged(live, change) if verb == "patch" else live
+    for path, wanted in _leaves(declared):
+        if _at(result, path) == wanted:
+            continue
+        if _at(last, path) == wanted:
+            return Failure(
+                "{} has been changed since the last apply, and stays so: compare the declaration "
+                "with what is live, not only with what was applied last.", action, path,
+            )  # fmt: skip
+        return Failure("{} does not become what is declared.", action, path)
+    for path, _ in _leaves(last):
+        if _at(declared, path) is MISSING and _at(result, path) is not MISSING:
+            return Failure(
+                "{} was applied last time and is no longer declared, and it stays: only the last "
+                "declaration can tell you that it was yours.", action, path,
+            )  # fmt: skip
+    for path, found in _leaves(live):
+        if _at(declared, path) is MISSING is _at(last, path) and _at(result, path) != found:
+            return Failure(
+                "{} is neither declared nor was it ever applied: somebody else set it, and your "
+                "patch changes it.", action, path,
+            )  # fmt: skip
+    if verb == "patch" and result == live:
+        return Failure(
+            "the live object has all that is declared: there is nothing to do, and a patch here "
+            "would make every apply a write.", action,
+        )  # fmt: skip
+    right = _merged(live, _difference(declared, last, live))
+    if dict(_leaves(result)) != dict(_leaves(right)):
+        return Failure("the patch sets more than is declared.", action)
+    return None
+
+
+def _merged(target: Any, patch: Any) -> Any:
+    """JSON merge patch (RFC 7386)."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _merged(result.get(name), value)
+    return result
+
+
+def _leaves(document: Object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in document.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+def _at(document: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        if not isinstance(document, dict) or name not in document:
+            return MISSING
+        document = document[name]
+    return document
+
+
+def _action(result: Any) -> Action:
+    if not (isinstance(result, tuple | list) and len(result) == 2 and result[0] in VERBS):
+        raise Slip(f'it should return ("create", object), ("patch", patch), ("delete", None) or '
+                   f'("keep", None), and returned {result!r:.60}')  # fmt: skip
+    verb, change = result
+    return ("keep", None) if verb == "patch" and change in ({}, None) else (verb, change)
+
+
+def _shown(action: Action) -> Any:
+    verb, change = action
+    return {verb: change} if verb in ("patch", "create") else verb
+
+
+def _cases() -> Iterator[Sides]:
+    """First one of each kind, then objects with few fields, so that the sides often meet."""
+    one, two = _document(a="1", b="2"), _document(a="1", b="3")
+    less, more = _document(a="1"), _document(a="1", b="2", c="3")
+    yield from (
+        Sides(one, None, None), Sides(one, one, one), Sides(one, one, None), Sides(None, one, one),
+        Sides(None, None, one), Sides(None, one, None), Sides(two, one, one), Sides(one, one, two),
+        Sides(one, one, more), Sides(less, one, one), Sides(two, None, more),
+    )  # fmt: skip
+    random = Random("plan")
+    for _ in range(CASES):
+        declared, last = (_document(**_data(random)) for _ in range(2))
+        live = _merged(last, _document(**_data(random)) | {"status": {"seen": "yes"}})
+        last = declared if random.random() < 0.3 else last
+        sides = [side if random.random() < 0.85 else None for side in (declared, last, live)]
+        yield Sides(*sides)
+
+
+def _document(**data: str) -> Object:
+    """Maps within maps, none of them empty."""
+    return {"metadata": {"labels": {"app": "web"} | data}, "data": {"a": "1"} | data}
+
+
+def _data(random: Random) -> Object:
+    return {key: str(random.randint(1, 3)) for key in "abcd" if random.random() < 0.5}
+
+
+def _smaller(sides: Sides) -> Iterator[Sides]:
+    """One part less on all sides, or one field less on one side."""
+    documents = vars(sides)
+    for part in ("metadata", "data", "status"):
+        if any(part in (document or {}) for document in documents.values()):
+            yield Sides(**{name: document and {k: v for k, v in document.items() if k != part}
+                           for name, document in documents.items()})  # fmt: skip
+    for name, document in documents.items():
+        for less in smaller_documents(document):
+            yield Sides(**{**documents, name: less})
+
+
+def _story(role: Plan) -> Cluster:
+    """Apply, meddle, apply again, prune."""
+    cluster = Cluster(nodes=1, etcd_members=1, seed=5, roles={"apply.plan": role})
+    first = _map("colours", {"a": "red", "b": "green"}), _map("sizes", {"s": "1"})
+    cluster.apply(_list(*first), prune="app=story")
+    cluster.kubectl("label configmap colours owner=alice")
+    cluster.kubectl("""patch configmap colours --type=merge -p '{"data":{"a":"pink"}}'""")
+    cluster.apply(_list(_map("colours", {"a": "red", "c": "blue"})), prune="app=story")
+    cluster.apply(_list(_map("colours", {"a": "red", "c": "blue"})), prune="app=story")
+    cluster.run_for(1)
+    return cluster
+
+
+def _map(name: str, data: dict[str, str]) -> Object:
+    metadata = {"name": name, "namespace": "default", "labels": {"app": "story"}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _list(*documents: Object) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
+
+
+PLAN = Exercise(
+    "plan",
+    judge_plan,
+    [
+        "Begin with what is there and what is not: which of the four verbs is right for each of "
+        "the eight combinations of declared, last_applied and live being None or not?",
+        "For a patch walk through the declared fields: what differs from live goes in; dicts "
+        "within dicts are compared in the same way (a small recursive function helps).",
+        "Then the fields of last_applied: those that are no longer declared, and still live, go "
+        "into the patch as None. Whatever is only in live belongs to others. An empty patch means "
+        '("keep", None).',
+    ],
+)

@@ -1,0 +1,299 @@
+"""Lab 02, third exercise: the heart of the ReplicaSet controller, in a cluster that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from kube_edu import Cluster
+from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
+from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.parting import parting
+from kube_edu.classroom.search import first_failing, shrink, without_one
+from kube_edu.controllers.replicaset import manage_replicas
+from kube_edu.viz import Figure, Lane, Mark, pod_lanes, timeline
+
+Object = dict[str, Any]
+Manage = Callable[[Sequence[Object], Object, Any], Awaitable[None]]
+
+RANDOM_CASES = 6
+SETTLE = 8.0
+"""Virtual seconds after each step."""
+PATIENCE = 60.0
+"""Virtual seconds in which, once all is whole again, the number must be right."""
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, labels: {{app: web}}}}
+spec: {{containers: [{{name: web, image: {image}}}]}}
+"""
+REPLICASET = """
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {{name: web}}
+spec:
+  replicas: {replicas}
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      containers: [{{name: web, image: nginx}}]
+      tolerations:
+      - key: node.kubernetes.io/unreachable
+        operator: Exists
+        effect: NoExecute
+        tolerationSeconds: 5
+"""
+
+STEPS = {
+    "scale to 0": "it does not follow a smaller number",
+    "scale to 1": "it does not follow a smaller number",
+    "scale to 2": "it does not follow a changed number",
+    "scale to 4": "it does not follow a larger number",
+    "delete a pod": "a pod that is lost is not replaced",
+    "an orphan comes": "a surplus pod, adopted by its labels, is not removed",
+    "a broken orphan comes": "a surplus pod, adopted by its labels, is not removed",
+    "node-1 crashes": "the pods of a lost node are not replaced",
+    "the controller restarts": "after a restart of the controller it does not go on",
+    "the API server restarts": "after a broken watch it does not go on",
+}
+"""What can befall the cluster, and what it means if only that makes the answer fail."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run: the first number of replicas, then the steps."""
+
+    seed: int
+    replicas: int
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    reason: str
+    cluster: Cluster
+    marks: tuple[Mark, ...]
+
+
+FIRST_CASES = (
+    Case(1, 2),
+    Case(1, 2, ("scale to 4",)),
+    Case(1, 3, ("scale to 1",)),
+    Case(1, 2, ("delete a pod",)),
+    Case(1, 2, ("a broken orphan comes",)),
+    Case(1, 2, ("the controller restarts", "delete a pod")),
+)
+
+
+def judge_replicas(answer: Callable[..., Any], report: Report) -> Verdict:
+    """Plug it into running clusters; what happens to them grows from case to case."""
+    tried = 0
+
+    def judge(case: Case) -> Failure | None:
+        nonlocal tried
+        tried += 1
+        report(f"run {tried}: {case.replicas} replicas, then {', '.join(case.steps) or 'nothing'}")
+        return _Run(case, answer).failure()
+
+    found = first_failing([*FIRST_CASES, *_random_cases()], judge)
+    if found is None:
+        return passed(f"{tried} clusters, each with its own failures: always the right pods.")
+    case, failure = shrink(found, _simpler, judge, tries=12)
+    reference = _Run(case, manage_replicas)
+    reference.failure()
+    details = [f"the smallest case: {case.replicas} replicas, then "
+               f"{', '.join(case.steps) or 'nothing'} (seed {case.seed})"]  # fmt: skip
+    apart = parting(failure.cluster.trace, reference.cluster.trace, kinds=("api.write",))
+    return failed(failure.reason, *details, *([apart] if apart else []), figure=_drawn(failure))
+
+
+class _Run:
+    """A cluster with the student's function in it, and all that is seen of both."""
+
+    def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
+        self.case = case
+        self.guard = Guard(answer)
+        self.wrongs: list[str] = []
+        self.marks: list[Mark] = []
+        self._random = Random(case.seed)
+        self._wanted = case.replicas
+        roles = {"replicaset.manage_replicas": self._manage}
+        self.cluster = Cluster(nodes=2, etcd_members=1, seed=case.seed, roles=roles)
+
+    def failure(self) -> Failure | None:
+        """Run the case; the first thing that is wrong, if any."""
+        self.cluster.apply(REPLICASET.format(replicas=self.case.replicas))
+        self._mark(f"{self.case.replicas} replicas")
+        self.cluster.run_for(SETTLE)
+        for step in self.case.steps:
+            if self._wrong():
+                break
+            self._mark(step)
+            self._do(step)
+            self.cluster.run_for(SETTLE)
+        reason = self._wrong() or self._unsettled()
+        return Failure(reason, self.cluster, tuple(self.marks)) if reason else None
+
+    async def _manage(self, pods: Sequence[Object], replicaset: Object, control: Any) -> None:
+        """The role: the student's function, with its hands watched."""
+        hands = _Hands(control)
+        await self.guard.call_async(list(pods), replicaset, hands)
+        if wrong := hands.wrong(pods, replicaset):
+            self.wrongs.append(wrong)
+
+    def _wrong(self) -> str:
+        if self.guard.slips:
+            return f"manage_replicas: {self.guard.slips[0]}"
+        return self.wrongs[0] if self.wrongs else ""
+
+    def _unsettled(self) -> str:
+        """Does the number of pods come to what is wanted, and stay there?"""
+        try:
+            self.cluster.run_until(lambda: self._count() == self._wanted, timeout=PATIENCE)
+            self.cluster.run_for(2)
+        except TimeoutError:
+            pass
+        if self._wrong():
+            return self._wrong()
+        count = self._count()
+        if count == self._wanted:
+            return ""
+        why = STEPS[self.case.steps[-1]] if self.case.steps else "it does not make the first pods"
+        return f"{self._wanted} wanted, and {count} there for good: {why}."
+
+    def _count(self) -> int:
+        return sum(
+            "deletionTimestamp" not in pod["metadata"]
+            and pod["status"].get("phase") not in ("Failed", "Succeeded")
+            for pod in self.cluster.objects("pods", "default")
+        )
+
+    def _mark(self, text: str) -> None:
+        self.marks.append(Mark(self.cluster.now, text))
+
+    def _do(self, step: str) -> None:
+        cluster = self.cluster
+        match step.split():
+            case ["scale", "to", number]:
+                self._wanted = int(number)
+                cluster.kubectl(f"scale replicaset web --replicas={number}")
+            case ["delete", *_]:
+                names = [pod["metadata"]["name"] for pod in cluster.objects("pods", "default")]
+                if names:
+                    cluster.kubectl(f"delete pod {self._random.choice(names)} --wait=false")
+            case ["an", *_]:
+                cluster.apply(POD.format(name=f"orphan-{len(self.marks)}", image="nginx"))
+            case ["a", *_]:
+                cluster.apply(POD.format(name=f"orphan-{len(self.marks)}", image="no-such-image"))
+            case ["node-1", *_]:
+                cluster.crash("node-1")
+                cluster.run_for(75)
+            case ["the", "controller", _]:
+                cluster.restart("control-1/kube-controller-manager")
+            case _:
+                cluster.restart("control-1/kube-apiserver")
+
+
+class _Hands:
+    """The student's `control`: does what is asked, and remembers it."""
+
+    def __init__(self, control: Any) -> None:
+        self._control = control
+        self._created = 0
+        self._deleted: list[Object] = []
+        self._open = 0
+
+    def create(self, replicaset: Object) -> Awaitable[None]:
+        self._created += 1
+        return self._watched(lambda: self._control.create(replicaset))
+
+    def delete(self, pod: Object) -> Awaitable[None]:
+        if not isinstance(pod, dict) or "metadata" not in pod:
+            raise Slip(f"control.delete wants a pod, and was given {pod!r:.40}")
+        self._deleted.append(pod)
+        return self._watched(lambda: self._control.delete(pod))
+
+    def _watched(self, call: Callable[[], Awaitable[None]]) -> Awaitable[None]:
+        self._open += 1
+
+        async def run() -> None:
+            await call()
+            self._open -= 1
+
+        return run()
+
+    def wrong(self, pods: Sequence[Object], replicaset: Object) -> str:
+        """What no call may do, whatever the strategy: too much, or the wrong ones."""
+        wanted = replicaset["spec"]["replicas"]
+        missing = wanted - len(pods)
+        if self._open:
+            return "a call of control.create or control.delete was not awaited to its end."
+        if self._created and self._deleted:
+            return "one call both creates and deletes pods."
+        if self._created > max(missing, 0):
+            return (f"{wanted} are wanted and {len(pods)} are there, and it creates "
+                    f"{self._created} more: that is more than are missing.")  # fmt: skip
+        if len(self._deleted) > max(-missing, 0):
+            return (f"{wanted} are wanted and {len(pods)} are there, and it deletes "
+                    f"{len(self._deleted)}: that is more than are too many.")  # fmt: skip
+        names = [pod["metadata"]["name"] for pod in self._deleted]
+        if len(set(names)) < len(names):
+            return f"it deletes pod {names[0]} twice: then one too many stays."
+        return self._wrong_choice(pods, names)
+
+    def _wrong_choice(self, pods: Sequence[Object], deleted: Sequence[str]) -> str:
+        lost = [pod for pod in pods if pod["metadata"]["name"] in deleted and _serves(pod)]
+        kept = [pod for pod in pods if pod["metadata"]["name"] not in deleted and not _serves(pod)]
+        if not (lost and kept):
+            return ""
+        return (f"it deletes {lost[0]['metadata']['name']}, which is Ready, and keeps "
+                f"{kept[0]['metadata']['name']}, which is not: users would notice.")  # fmt: skip
+
+
+def _serves(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _random_cases() -> Iterator[Case]:
+    """Seeds with failures drawn from them, ever more."""
+    for seed in range(2, 2 + RANDOM_CASES):
+        random = Random(seed)
+        steps = [step for step in STEPS if step != "node-1 crashes"]
+        drawn = [random.choice(steps) for _ in range(1 + seed // 2)]
+        if seed % 3 == 0:
+            drawn.append("node-1 crashes")
+        yield Case(seed, random.randint(1, 3), tuple(drawn))
+
+
+def _simpler(case: Case) -> Iterator[Case]:
+    for steps in without_one(case.steps):
+        yield replace(case, steps=steps)
+    if case.replicas > 1:
+        yield replace(case, replicas=case.replicas - 1)
+
+
+def _drawn(failure: Failure) -> Figure:
+    since = failure.marks[0].time
+    cluster = failure.cluster
+    lanes: list[Lane] = pod_lanes(cluster.trace, "pods/default/", cluster.now, since)
+    return timeline("What happened to the pods", lanes[:24], failure.marks)
+
+
+REPLICAS = Exercise(
+    "manage_replicas",
+    judge_replicas,
+    [
+        'How many are missing? replicaset["spec"]["replicas"] - len(pods). If the number is '
+        "positive create so many, if it is negative delete so many, if it is 0 do nothing. You "
+        "are called again and again; do not remember anything between calls.",
+        "Every call of control.create(replicaset) and control.delete(pod) is to be awaited: "
+        "`await control.create(replicaset)`, one for each pod.",
+        "Which pods to delete? Those that serve nobody, first: sort them by whether they have a "
+        "condition of type Ready with status True (False sorts before True).",
+    ],
+)
