@@ -120,7 +120,7 @@ class Registry:
                     return new
                 raise already_exists(resource, name(new))
             try:
-                new = await self._write(key, new, None)
+                new = await self._write(resource, key, new, None)
             except Lost as lost:
                 if lost.taken or not name(draft):
                     continue  # another address, another name
@@ -147,7 +147,7 @@ class Registry:
                 return new
             gone = is_finished(new)
             try:
-                written = await self._write(key, None if gone else new, current)
+                written = await self._write(resource, key, None if gone else new, current)
             except Lost as lost:
                 current = lost.current
                 continue
@@ -177,7 +177,7 @@ class Registry:
                 return current
             if not call.dry_run:
                 try:
-                    written = await self._write(key, after, current)
+                    written = await self._write(resource, key, after, current)
                 except Lost as lost:
                     current = lost.current
                     continue
@@ -245,7 +245,9 @@ class Registry:
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         return new
 
-    async def _write(self, key: str, new: Object | None, old: Object | None) -> Object:
+    async def _write(
+        self, resource: Resource, key: str, new: Object | None, old: Object | None
+    ) -> Object:
         """One transaction: an object in the place of another, and what it owns with it."""
         before, after = claims(old), claims(new)
         return await self._storage.write(
@@ -254,6 +256,7 @@ class Registry:
             expected=revision_of(old) if old else 0,
             claim={k: value for k, value in after.items() if k not in before},
             release=[k for k in before if k not in after],
+            ttl=strategy_of(resource).ttl,
         )
 
     async def _admit(self, call: Call, verb: str, obj: Object) -> None:

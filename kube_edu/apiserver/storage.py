@@ -23,6 +23,7 @@ from kube_edu.etcd.messages import (
     CompareTarget,
     DeleteRangeRequest,
     KeyValue,
+    LeaseGrantRequest,
     PutRequest,
     RangeRequest,
     RequestOp,
@@ -64,6 +65,8 @@ class Storage:
 
     def __init__(self, client: EtcdClient) -> None:
         self._client = client
+        self._lease = 0
+        self._lease_until = 0.0
 
     async def get(self, key: str) -> Object | None:
         response = await _answer(self._client.range, RangeRequest(key.encode()))
@@ -93,14 +96,17 @@ class Storage:
         expected: int,
         claim: Mapping[str, Object] | None = None,
         release: list[str] | None = None,
+        ttl: int = 0,
     ) -> Object:
         """Put the object (None: delete it) if its key was last written at revision `expected`
         (0: does not exist). In the same transaction, `claim` creates keys that must not exist yet
-        and `release` deletes some: what a Service owns comes and goes with it. Returns the object
-        with its new resourceVersion; raises Lost."""
+        and `release` deletes some: what a Service owns comes and goes with it. With a `ttl` the
+        store deletes the object after so many seconds. Returns the object with its new
+        resourceVersion; raises Lost."""
+        lease = await self._leased(ttl) if ttl and obj is not None else 0
         claims = claim or {}
         compare = [_at_revision(key, expected), *(_at_revision(k, 0) for k in claims)]
-        success = [_delete(key) if obj is None else _put(key, obj)]
+        success = [_delete(key) if obj is None else _put(key, obj, lease)]
         success += [_put(k, value) for k, value in claims.items()]
         success += [_delete(k) for k in release or ()]
         failure = [RequestOp(request_range=RangeRequest(k.encode())) for k in (key, *claims)]
@@ -111,6 +117,15 @@ class Storage:
         found = [r.response_range.kvs for r in response.responses if r.response_range is not None]
         taken = [k for k, kvs in zip(claims, found[1:], strict=True) if kvs]
         raise Lost(decode(found[0][0]) if found[0] else None, taken)
+
+    async def _leased(self, ttl: int) -> int:
+        """A lease that lives this long at least: one serves all that are written within a minute
+        (etcd3/lease_manager.go)."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._lease_until:
+            granted = await _answer(self._client.lease_grant, LeaseGrantRequest(ttl + 60))
+            self._lease, self._lease_until = granted.ID, now + 60
+        return self._lease
 
     def watch(self, prefix: str, since: int) -> AsyncGenerator[WatchResponse, None]:
         """What changes below a prefix after revision `since`."""
@@ -151,8 +166,8 @@ def _at_revision(key: str, revision: int) -> Compare:
     return Compare(equal, modified, key.encode(), mod_revision=revision)
 
 
-def _put(key: str, obj: Object) -> RequestOp:
-    return RequestOp(request_put=PutRequest(key.encode(), encode(obj)))
+def _put(key: str, obj: Object, lease: int = 0) -> RequestOp:
+    return RequestOp(request_put=PutRequest(key.encode(), encode(obj), lease))
 
 
 def _delete(key: str) -> RequestOp:

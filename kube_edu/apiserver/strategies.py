@@ -31,6 +31,8 @@ class Strategy:
     """A PUT to a name that does not exist creates it."""
     unconditional_update: bool = True
     """A PUT without resourceVersion overwrites whatever is there."""
+    ttl: int = 0
+    """The store forgets an object so many seconds after it was last written."""
     returns_deleted: bool = False
     """A delete is answered with the object instead of a Status."""
 
@@ -95,7 +97,7 @@ STRATEGIES: dict[str, Strategy] = {
     "deployments": _WORKLOAD,
     "endpoints": Strategy(create_on_update=True),
     "endpointslices": _WORKLOAD,
-    "events": Strategy(create_on_update=True),
+    "events": Strategy(create_on_update=True, ttl=3600),
     "leases": Strategy(create_on_update=True, unconditional_update=False),
     "namespaces": Strategy(_namespace, _namespace_update),
     "nodes": Strategy(keeps_status=True),

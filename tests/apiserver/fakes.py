@@ -17,6 +17,8 @@ from kube_edu.etcd.messages import (
     Event,
     EventType,
     KeyValue,
+    LeaseGrantRequest,
+    LeaseGrantResponse,
     RangeRequest,
     RangeResponse,
     ResponseHeader,
@@ -39,6 +41,7 @@ class FakeEtcd:
         self.compacted = 0
         self.history: list[Event] = []
         self.down = False
+        self.leases: list[int] = []
         self._news = asyncio.Event()
 
     async def range(self, request: RangeRequest) -> RangeResponse:
@@ -71,13 +74,19 @@ class FakeEtcd:
             if put := op.request_put:
                 old = state.get(put.key, KeyValue(create_revision=self.revision))
                 created = old.create_revision
-                kv = KeyValue(put.key, created, self.revision, old.version + 1, put.value)
+                kv = KeyValue(
+                    put.key, created, self.revision, old.version + 1, put.value, put.lease
+                )
                 self.history.append(Event(EventType.PUT, kv))
             elif op.request_delete_range.key in state:
                 kv = KeyValue(op.request_delete_range.key, mod_revision=self.revision)
                 self.history.append(Event(EventType.DELETE, kv))
         self.wake()
         return TxnResponse(ResponseHeader(revision=self.revision), True)
+
+    async def lease_grant(self, request: LeaseGrantRequest) -> LeaseGrantResponse:
+        self.leases.append(request.TTL)
+        return LeaseGrantResponse(ResponseHeader(revision=self.revision), ID=len(self.leases))
 
     async def compact(self, request: CompactionRequest) -> CompactionResponse:
         self.compacted = request.revision

@@ -386,3 +386,16 @@ def test_a_store_that_is_away_is_told_as_unavailable() -> None:
         assert answer.status == 503 and "no leader" in answer.body["message"]
 
     run(scenario)
+
+
+def test_events_are_forgotten_after_an_hour() -> None:
+    async def scenario(world: World) -> None:
+        for name in ("a", "b"):
+            event = {"metadata": {"name": name}, "involvedObject": {"namespace": "default"}}
+            answer = await world.raw("POST", f"{NS}/events", event)
+            assert answer.status == 201, answer.body
+        assert world.etcd.leases == [3660]
+        state = world.etcd.state(world.etcd.revision)
+        assert state[b"/registry/events/default/a"].lease == 1
+
+    run(scenario)
