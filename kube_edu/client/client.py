@@ -7,8 +7,7 @@ Objects go in and out as plain dicts. What comes out may be shared with the rest
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from kube_edu.api.meta import Object
@@ -85,8 +84,9 @@ class ApiClient:
             timeoutSeconds=str(timeout_seconds) if timeout_seconds else "",
         )
         response = await self.raw("GET", _path(resource, namespace), query)
+        assert response.stream is not None, "a watch is answered with a stream"
         try:
-            async for event in _messages(response):
+            async for event in response.stream:
                 if event["type"] == "ERROR":
                     raise ApiError(event["object"])
                 yield event["type"], event["object"]
@@ -203,7 +203,7 @@ class ApiClient:
     ) -> Object:
         if body is not None:
             headers = {"content-type": "application/json", **(headers or {})}
-        answer: Object = _decoded((await self.raw(method, path, query, body, headers)).body)
+        answer: Object = (await self.raw(method, path, query, body, headers)).body
         return answer
 
 
@@ -225,16 +225,9 @@ def _typed_items(found: Object) -> list[Object]:
     return [item if "kind" in item else {**kind, **item} for item in found["items"] or ()]
 
 
-def _decoded(body: Any) -> Any:
-    return json.loads(body) if isinstance(body, (bytes, str)) else body
-
-
 def _status(response: Response) -> Object:
     """The Status of a refusal; something in between (a proxy) may answer in plain text."""
-    try:
-        body = _decoded(response.body)
-    except ValueError:
-        body = None
+    body = response.body
     if isinstance(body, dict) and body.get("kind") == "Status":
         return body
     return {
@@ -242,21 +235,7 @@ def _status(response: Response) -> Object:
         "kind": "Status",
         "metadata": {},
         "status": "Failure",
-        "message": f"the server answered {response.status}: {response.body!r}",
+        "message": f"the server answered {response.status}: {body!r}",
         "reason": "InternalError",
         "code": response.status,
     }
-
-
-async def _messages(response: Response) -> AsyncIterator[Any]:
-    """The messages of a stream: decoded objects, or bytes with one JSON text a line."""
-    assert response.stream is not None, "a watch is answered with a stream"
-    rest = b""
-    async for chunk in response.stream:
-        if not isinstance(chunk, bytes):
-            yield chunk
-            continue
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield json.loads(line)

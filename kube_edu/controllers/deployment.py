@@ -16,7 +16,7 @@ from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Controller, Informers
 from kube_edu.controllers import pods as podutil
 from kube_edu.controllers import rollout, rollout_status
-from kube_edu.controllers.ownership import candidates, claim
+from kube_edu.controllers.ownership import candidates, claim, owner_keys
 from kube_edu.controllers.rollout import (
     DESIRED_REPLICAS,
     HASH_LABEL,
@@ -49,15 +49,7 @@ class DeploymentController(Controller):
         self._pods.add_index("controller", podutil.by_controller)
 
     def _keys_of_set(self, replicaset: Object) -> list[str]:
-        namespace, controller = meta.namespace(replicaset), meta.controller_of(replicaset)
-        if controller is not None:
-            ours = controller["kind"] == "Deployment"
-            return [f"{namespace}/{controller['name']}"] if ours else []
-        return [
-            meta.key(deployment)
-            for deployment in self._deployments.list(namespace)
-            if rollout.selector(deployment).matches(meta.labels(replicaset))
-        ]
+        return owner_keys(replicaset, "Deployment", self._deployments)
 
     def _keys_of_pod(self, pod: Object) -> list[str]:
         """Pods matter to the Recreate strategy alone, which waits for the last old one to go."""
@@ -66,12 +58,8 @@ class DeploymentController(Controller):
             return []
         replicaset = self._sets.get(f"{meta.namespace(pod)}/{controller['name']}")
         keys = self._keys_of_set(replicaset) if replicaset is not None else []
-        return [
-            key
-            for key in keys
-            if (deployment := self._deployments.get(key)) is not None
-            and rollout.strategy(deployment) == "Recreate"
-        ]
+        found = ((key, self._deployments.get(key)) for key in keys)
+        return [key for key, owner in found if owner and rollout.strategy(owner) == "Recreate"]
 
     async def reconcile(self, key: str) -> None:
         deployment = self._deployments.get(key)

@@ -17,6 +17,19 @@ from kube_edu.client import ApiClient, Informer
 from kube_edu.controllers.pods import ORPHANS, is_deleting
 
 
+def owner_keys(obj: Object, kind: str, owners: Informer) -> list[str]:
+    """The owner of this kind that controls an object; for an orphan all that would have it."""
+    controller = meta.controller_of(obj)
+    if controller is not None:
+        ours = controller["kind"] == kind
+        return [f"{meta.namespace(obj)}/{controller['name']}"] if ours else []
+    return [
+        meta.key(owner)
+        for owner in owners.list(meta.namespace(obj))
+        if LabelSelector.from_dict(owner["spec"]["selector"]).matches(meta.labels(obj))
+    ]
+
+
 def candidates(informer: Informer, owner: Object) -> list[Object]:
     """The objects that `owner` controls, and those of its namespace that nobody does; from the
     index "controller" (`pods.by_controller`)."""

@@ -9,12 +9,11 @@ from typing import Any, Protocol
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-from kube_edu.api.selectors import LabelSelector
 from kube_edu.api.status import ApiError
 from kube_edu.client import Controller, Informers
 from kube_edu.client.client import ApiClient
 from kube_edu.controllers import pods as podutil
-from kube_edu.controllers.ownership import Expectations, candidates, claim
+from kube_edu.controllers.ownership import Expectations, candidates, claim, owner_keys
 from kube_edu.host import Host
 
 BURST_REPLICAS = 500  # pods created or deleted in one go
@@ -115,21 +114,9 @@ class ReplicaSetController(Controller):
         super().__init__(client, host, informers)
         self._manage_replicas = manage_replicas
         self._sets = self.watch("replicasets")
-        self._pods = self.watch("pods", self._keys_of_pod)
+        self._pods = self.watch("pods", lambda pod: owner_keys(pod, "ReplicaSet", self._sets))
         self._pods.add_index("controller", podutil.by_controller)
         self.expectations = Expectations(self._pods)
-
-    def _keys_of_pod(self, pod: Object) -> list[str]:
-        """The ReplicaSet that controls a pod; for an orphan all that would have it."""
-        controller = meta.controller_of(pod)
-        if controller is not None:
-            ours = controller["kind"] == "ReplicaSet"
-            return [f"{meta.namespace(pod)}/{controller['name']}"] if ours else []
-        return [
-            meta.key(replicaset)
-            for replicaset in self._sets.list(meta.namespace(pod))
-            if LabelSelector.from_dict(replicaset["spec"]["selector"]).matches(meta.labels(pod))
-        ]
 
     async def reconcile(self, key: str) -> None:
         replicaset = self._sets.get(key)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-from kube_edu.api.selectors import LabelSelector
 
 REVISION = "deployment.kubernetes.io/revision"
 REVISION_HISTORY = "deployment.kubernetes.io/revision-history"
@@ -188,10 +187,6 @@ def size_annotations(deployment: Object) -> dict[str, str]:
 
 
 # What a Deployment says
-
-
-def selector(deployment: Object) -> LabelSelector:
-    return LabelSelector.from_dict(deployment["spec"]["selector"])
 
 
 def strategy(deployment: Object) -> str:
