@@ -32,7 +32,7 @@ from kube_edu.live.host import Rack
 from kube_edu.live.manifests import static_pods
 from kube_edu.live.network import LiveNetwork
 from kube_edu.live.pki import Pki
-from kube_edu.proxy import userspace
+from kube_edu.live.proxy import LiveProxier
 
 CONTROL_PLANE = "control-1"
 LOCALHOST = "127.0.0.1"
@@ -72,9 +72,9 @@ async def _up(arguments: argparse.Namespace) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 running = [group.create_task(part) for part in cluster.programs()]
-                running.append(group.create_task(cluster.boot(partial(print, flush=True))))
+                running.append(group.create_task(cluster.boot()))
                 await stop.wait()
-                print("stopping ...", flush=True)
+                _print("stopping ...")
                 for task in running:
                     task.cancel()
         except* OSError as errors:
@@ -106,14 +106,15 @@ def _open(folder: Folder, arguments: argparse.Namespace) -> LiveCluster:
         raise UpError(f"another cluster on this machine has the addresses of {folder.path}: {node}")
     else:
         _check_port(arguments.port)
-    return LiveCluster(folder.path, settings, arguments.nodes, arguments.port)
+    return LiveCluster(folder.path, settings, arguments.nodes, arguments.port, _print)
 
 
 class LiveCluster:
     """The hosts `etcd-1` …, `control-1` and `node-1` …, and what runs on them."""
 
-    def __init__(self, folder: Path, settings: Settings, nodes: int, port: int) -> None:
+    def __init__(self, folder: Path, settings: Settings, nodes: int, port: int, say: Say) -> None:
         self._folder = folder
+        self._say = say
         self._addresses = Addresses(settings.block)
         self._members = [f"etcd-{number + 1}" for number in range(settings.etcd_members)]
         self._nodes = [f"node-{number + 1}" for number in range(nodes)]
@@ -133,7 +134,8 @@ class LiveCluster:
     def programs(self) -> Iterator[Coroutine[Any, Any, None]]:
         for name in self._members:
             yield parts.etcd(self._rack.host(name, LOCALHOST), members=self._members)
-        control, apiserver, roles = self._control, self._apiserver, {}
+        control, apiserver = self._control, self._apiserver
+        roles: parts.Roles = {}
         yield parts.kube_apiserver(
             control,
             etcd_members=self._members,
@@ -150,12 +152,16 @@ class LiveCluster:
         yield parts.addon_manager(
             control, apiserver=apiserver, manifests=[coredns(self._addresses.dns)]
         )
+        hosts: list[Host] = []
         for number, name in enumerate(self._nodes):
             host = self._rack.host(name, self._addresses.node(number + 1))
             yield self._kubelet(host)
-            yield self._kube_proxy(host)
+            hosts.append(host)
+        nodes = [host.address for host in hosts]
+        proxier = LiveProxier(nodes, self._dial_map, self._say)
+        yield parts.kube_proxy(hosts[0], apiserver=apiserver, proxier=proxier)
 
-    async def boot(self, say: Say) -> None:
+    async def boot(self) -> None:
         """Tell of each step as it is done."""
         for file, identity, host in (
             ("admin.conf", "admin", CONTROL_PLANE),
@@ -164,16 +170,18 @@ class LiveCluster:
             ("kubelet.conf", "kubelet", self._nodes[0]),
         ):
             self._rack.pki.kubeconfig(file, identity, host, self._server)
-        say(f"certificates and kubeconfigs are in {self._folder}")
+        self._say(f"certificates and kubeconfigs are in {self._folder}")
         admin = parts.api_client(self._control, self._apiserver, "admin", "kube-edu")
         await _until(partial(admin.raw, "GET", "/readyz"))
-        say(f"etcd ({len(self._members)} members) and the API server are ready: {self._server}")
+        self._say(
+            f"etcd ({len(self._members)} members) and the API server are ready: {self._server}"
+        )
         for name in self._nodes:
             await _until(partial(_check_ready, admin, "nodes", name))
-            say(f"{name} is ready")
+            self._say(f"{name} is ready")
         await _until(partial(_check_ready, admin, "deployments", "coredns", "kube-system"))
-        say(f"cluster DNS is ready: {self._addresses.dns}")
-        say(f"export KUBECONFIG={self._folder / 'admin.conf'}")
+        self._say(f"cluster DNS is ready: {self._addresses.dns}")
+        self._say(f"export KUBECONFIG={self._folder / 'admin.conf'}")
 
     async def close(self) -> None:
         """End the containers, then break every connection."""
@@ -195,11 +203,12 @@ class LiveCluster:
             runtime=runtime,
             network=network,
             manifests=manifests,
-            cluster_dns=[self._addresses.dns],
+            cluster_dns=self._addresses.dns,
         )
 
-    async def _kube_proxy(self, host: Host) -> None:
-        await parts.kube_proxy(host, apiserver=self._apiserver, proxier=userspace.Proxier)
+
+def _print(text: str) -> None:
+    print(text, flush=True)
 
 
 async def _until(check: Callable[[], Coroutine[Any, Any, Any]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 
-from kube_edu.host import Handler, HttpClient, Request, Response, Server
+from kube_edu.host import Disk, Handler, HttpClient, Request, Response, Server
 from kube_edu.host.identity import peer_of
 from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.live.disk import LiveDisk
@@ -31,7 +31,7 @@ class Rack:
         self.dial_map = dial_map
         self.handlers: dict[str, Handler] = {}
         self.receivers: dict[str, Callable[[str, Any], None]] = {}
-        self.servers: list[Server] = []
+        self.open: list[Server | HttpClient] = []
         self._addresses: dict[str, str] = {}
 
     def host(self, name: str, address: str, aliases: tuple[str, ...] = ()) -> LiveHost:
@@ -40,9 +40,9 @@ class Rack:
         return LiveHost(self, name, address, aliases)
 
     async def close(self) -> None:
-        """Stop listening everywhere."""
-        for server in self.servers:
-            await server.close()
+        """Break all connections, and stop listening."""
+        for end in self.open:
+            await end.close()
 
     def locate(self, host: str, port: int) -> tuple[str, int]:
         return self.dial_map.dial(self._addresses.get(host, host), port)
@@ -55,7 +55,7 @@ class LiveHost:
         self.name = name
         self.address = address
         self.random: Random = SystemRandom()
-        self.disk = LiveDisk(rack.folder / name)
+        self.disk: Disk = LiveDisk(rack.folder / name)
         self._rack = rack
         self._aliases = aliases
 
@@ -72,14 +72,16 @@ class LiveHost:
         tls = self._rack.pki.server(identity, self.name, names)
         server = HttpServer(handler)
         await server.listen(*self._rack.dial_map.claim(self.address, port), tls)
-        self._rack.servers.append(server)
+        self._rack.open.append(server)
         return server
 
     def connect(self, endpoint: str, *, identity: str) -> HttpClient:
         if int(endpoint.rpartition(":")[2]) in ETCD_PORTS:
             return MemoryConnection(self._rack, endpoint, self, identity)
         tls = self._rack.pki.client(identity, self.name)
-        return HttpConnection(endpoint, tls, self._rack.locate)
+        client = HttpConnection(endpoint, tls, self._rack.locate)
+        self._rack.open.append(client)
+        return client
 
     def bind(self, port: int, receive: Callable[[str, Any], None]) -> None:
         self._rack.receivers[f"{self.name}:{port}"] = receive

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Coroutine
 from typing import Any
 
 from kube_edu.host import Request, Response
@@ -32,23 +31,12 @@ class LiveNetwork(LoopbackNetwork):
     def listen(self, address: str, port: int, protocol: str, serve: Serve) -> None:
         """DNS on its own port, HTTP on any other."""
         kind = socket.SOCK_DGRAM if protocol == "UDP" else socket.SOCK_STREAM
-        sock = socket.socket(type=kind)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.setblocking(False)
-            sock.bind(self._dial_map.claim(address, port))
-        except OSError:
-            sock.close()
-            raise
-        if protocol == "UDP":
-            run = _serve_datagrams
-        elif port == DNS_PORT:
-            run = _serve_dns
+        sock = bound_socket(kind, self._dial_map.claim(address, port, kind))
+        if kind == socket.SOCK_DGRAM:
+            server = serve_datagrams(sock, serve)
         else:
-            run = _serve_http
-        self._servers[address, port, protocol] = asyncio.create_task(
-            _close_after(run(sock, serve), sock)
-        )
+            server = (_serve_dns if port == DNS_PORT else _serve_http)(sock, serve)
+        self._servers[address, port, protocol] = asyncio.create_task(server)
 
     def unlisten(self, address: str, port: int, protocol: str) -> None:
         server = self._servers.pop((address, port, protocol), None)
@@ -66,29 +54,38 @@ class LiveNetwork(LoopbackNetwork):
                 await connection.close()
         real = self._dial_map.dial(address, port)
         if protocol == "UDP":
-            return await _ask(real, payload)
+            return await ask(real, payload)
         _, writer = await asyncio.open_connection(*real)
         writer.close()
         return b""
 
 
-async def _close_after(server: Coroutine[Any, Any, None], sock: socket.socket) -> None:
+def bound_socket(kind: socket.SocketKind, address: tuple[str, int]) -> socket.socket:
+    sock = socket.socket(type=kind)
     try:
-        await server
-    finally:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setblocking(False)
+        sock.bind(address)
+    except OSError:
         sock.close()
+        raise
+    return sock
 
 
-async def _serve_datagrams(sock: socket.socket, serve: Serve) -> None:
+async def serve_datagrams(sock: socket.socket, serve: Serve) -> None:
+    """Send back what `serve` answers, if it is not empty."""
     loop = asyncio.get_running_loop()
 
     async def answer(data: bytes, source: tuple[str, int]) -> None:
-        await loop.sock_sendto(sock, await serve(source[0], data), source)
+        reply = await serve(source[0], data)
+        if reply:
+            await loop.sock_sendto(sock, reply, source)
 
-    async with asyncio.TaskGroup() as group:
-        while True:
-            data, source = await loop.sock_recvfrom(sock, 65535)
-            group.create_task(answer(data, source))
+    with sock:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                data, source = await loop.sock_recvfrom(sock, 65535)
+                group.create_task(answer(data, source))
 
 
 async def _serve_dns(sock: socket.socket, serve: Serve) -> None:
@@ -108,7 +105,8 @@ async def _serve_dns(sock: socket.socket, serve: Serve) -> None:
             writer.close()
 
     server = await asyncio.start_server(converse, sock=sock)
-    await server.serve_forever()
+    async with server:
+        await server.serve_forever()
 
 
 async def _serve_http(sock: socket.socket, serve: Serve) -> None:
@@ -124,7 +122,7 @@ async def _serve_http(sock: socket.socket, serve: Serve) -> None:
         await server.close()
 
 
-async def _ask(real: tuple[str, int], payload: bytes) -> bytes:
+async def ask(real: tuple[str, int], payload: bytes) -> bytes:
     """One datagram there, one back. Raises ConnectionRefusedError where nothing listens."""
     loop = asyncio.get_running_loop()
     with socket.socket(type=socket.SOCK_DGRAM) as sock:

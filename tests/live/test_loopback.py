@@ -52,11 +52,11 @@ def test_a_port_that_cannot_be_bound_gets_a_stand_in(
 ) -> None:
     bindable = loopback._bindable
 
-    def strict(address: str, port: int) -> tuple[str, int]:
+    def strict(kind: socket.SocketKind, address: str, port: int) -> tuple[str, int]:
         number = refused(address, port)  # type: ignore[operator]
         if number:
             raise OSError(number, "as the system says")
-        return bindable(address, port)
+        return bindable(kind, address, port)
 
     monkeypatch.setattr(loopback, "_bindable", strict)
     dial_map = DialMap(tmp_path / "dial")

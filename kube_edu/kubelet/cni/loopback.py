@@ -29,14 +29,14 @@ class DialMap:
         self._real: dict[Real, Real] = {}
         self._write()
 
-    def claim(self, address: str, port: int) -> Real:
+    def claim(self, address: str, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> Real:
         """Where to listen so as to be reached at (address, port): there, if it can be bound, or
         at a free port in its stead. Raises OSError when the port is in use."""
         if (address, port) in self._real:
             return self._real[address, port]
         for stand_in in ((address, port), (address, 0), ("127.0.0.1", 0)):
             try:
-                real = _bindable(*stand_in)
+                real = _bindable(kind, *stand_in)
                 break
             except OSError as refusal:
                 if refusal.errno not in (errno.EACCES, errno.EADDRNOTAVAIL):
@@ -46,9 +46,13 @@ class DialMap:
             self._write()
         return real
 
-    def release(self, address: str) -> None:
-        """Forget the stand-ins of an address."""
-        kept = {at: real for at, real in self._real.items() if at[0] != address}
+    def release(self, address: str, port: int = 0) -> None:
+        """Forget the stand-in of a port, or all of an address."""
+        kept = {
+            at: real
+            for at, real in self._real.items()
+            if at[0] != address or port not in (0, at[1])
+        }
         if kept != self._real:
             self._real = kept
             self._write()
@@ -87,8 +91,8 @@ class LoopbackNetwork:
         self._free.append(address)
 
 
-def _bindable(address: str, port: int) -> Real:
-    with socket.socket() as probe:
+def _bindable(kind: socket.SocketKind, address: str, port: int) -> Real:
+    with socket.socket(type=kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((address, port))
         name: Real = probe.getsockname()
