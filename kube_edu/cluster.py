@@ -60,16 +60,22 @@ class Output(str):
 
 @dataclass(frozen=True, repr=False)
 class Answer:
-    """What a curl got: the status (0 where there was no answer), the text, and every hop of its
-    packets, DNS questions included."""
+    """What a curl got: status and body, or (where nothing came back) the error; and every hop of
+    its packets, DNS questions included."""
 
     status: int
     body: str
+    error: str
     hops: list[Event]
 
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 400
+
     def __repr__(self) -> str:
-        steps = [f"  {h.host:<8}{h.fields['step']:<34}{h.fields['detail']}" for h in self.hops]
-        return "\n".join([self.body.rstrip(), *steps])
+        said = f"curl: {self.error}" if self.error else self.body.rstrip()
+        steps = [f"  {h.host:<8} {h.fields['step']}  {h.fields['detail']}" for h in self.hops]
+        return "\n".join([said, *steps])
 
 
 class Cluster:
@@ -143,15 +149,15 @@ class Cluster:
         before = len(self.trace)
         try:
             response, packets = await http_get(network, address, url, resolv)
-            status, said = response.status, as_text(response.body)
-        except CurlError as error:
-            status, said, packets = 0, f"curl: {error}", error.packets
+            status, body, error = response.status, as_text(response.body), ""
+        except CurlError as problem:
+            status, body, error, packets = 0, "", str(problem), problem.packets
         hops = [
             event
             for event in self.trace[before:]
             if event.kind == "packet.hop" and event.fields["packet"] in packets
         ]
-        return Answer(status, said, hops)
+        return Answer(status, body, error, hops)
 
     def get(self, thing: str, namespace: str = "default") -> Object | None:
         """The object that the store holds now for "deployment/web"; None if there is none. No
@@ -231,8 +237,8 @@ class Cluster:
     def _build(self, nodes: int) -> None:
         for number, name in enumerate(self._members):
             started = partial(self.etcd.__setitem__, name)
-            main = partial(parts.etcd, members=self._members, started=started)
-            self._machine(name, f"192.168.0.{20 + number}").start("etcd", main)
+            machine = self._machine(name, f"192.168.0.{20 + number}")
+            machine.start("etcd", partial(parts.etcd, members=self._members, started=started))
         control = self._machine(CONTROL_PLANE, "192.168.0.10")
         for process, main in self._control_plane().items():
             control.start(process, main)
