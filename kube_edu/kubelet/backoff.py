@@ -21,15 +21,16 @@ class Backoff:
         """The present wait; 0 before the first failure."""
         return self._entries.get(key, (0.0, 0.0))[0]
 
-    def remaining(self, key: str, now: float, failed_at: float | None = None) -> float:
-        """Seconds until the next try, counted from a failure (by default the last try)."""
-        wait, last_try = self._entries.get(key, (0.0, now))
-        since = last_try if failed_at is None else failed_at
-        return 0.0 if since - last_try > RESET_AFTER else max(since + wait - now, 0.0)
+    def remaining(self, key: str, now: float, failed_at: float) -> float:
+        """Seconds until the next try, after a failure at that time."""
+        if self._is_forgiven(key, failed_at):
+            return 0.0
+        return max(failed_at + self.wait(key) - now, 0.0)
 
-    def next(self, key: str, now: float) -> None:
-        """A try is made now: if it fails too, the wait before the next is longer."""
-        wait, last_try = self._entries.get(key, (0.0, now))
-        if now - last_try > RESET_AFTER + wait:
-            wait = 0.0
+    def next(self, key: str, now: float, failed_at: float) -> None:
+        """A try is made now, after that failure: if it fails too, the next wait is longer."""
+        wait = 0.0 if self._is_forgiven(key, failed_at) else self.wait(key)
         self._entries[key] = (min(max(wait * 2, INITIAL), MAXIMUM), now)
+
+    def _is_forgiven(self, key: str, failed_at: float) -> bool:
+        return failed_at - self._entries.get(key, (0.0, failed_at))[1] > RESET_AFTER

@@ -47,7 +47,8 @@ class ContainerStarter:
         self.waiting: dict[str, tuple[str, str]] = {}
         self._t = tools
         self._backoff = Backoff()
-        self._pull_error = ""
+        self._pull_failures: dict[str, tuple[float, str]] = {}
+        """By image, when the last pull failed, and why."""
 
     async def start(
         self, pod: Object, spec: Object, state: PodState, volumes: Volumes
@@ -77,7 +78,7 @@ class ContainerStarter:
         now = self._t.host.now()
         left = self._backoff.remaining(name, now, latest.finished_at)
         if not left:
-            self._backoff.next(name, now)
+            self._backoff.next(name, now, latest.finished_at)
             return 0.0
         full_name = f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
         self._warn(
@@ -99,19 +100,21 @@ class ContainerStarter:
             text = f'Container image "{image}" is not present with pull policy of Never'
             raise CriError("ErrImageNeverPull", text)
         key, started = f"image/{image}", self._t.host.now()
-        left = self._backoff.remaining(key, started)
+        failed_at, why = self._pull_failures.get(image, (0.0, ""))
+        left = self._backoff.remaining(key, started, failed_at)
         if left:
             text = f'Back-off pulling image "{image}"'
             self._tell(pod, "BackOff", text)
-            text = f"{text}: ErrImagePull: {self._pull_error}"
+            text = f"{text}: ErrImagePull: {why}"
             self.waiting[spec["name"]] = ("ImagePullBackOff", text)
             return left
         self._tell(pod, "Pulling", f'Pulling image "{image}"')
         try:
             await self._t.runtime.pull_image(image)
         except CriError as error:
-            self._pull_error = str(error)
-            self._backoff.next(key, self._t.host.now())
+            now = self._t.host.now()
+            self._pull_failures[image] = (now, str(error))
+            self._backoff.next(key, now, now)
             self._warn(pod, "Failed", f'Failed to pull image "{image}": {error}')
             self._warn(pod, "Failed", f"Error: {error.reason}")
             self.waiting[spec["name"]] = (error.reason, str(error))

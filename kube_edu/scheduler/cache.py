@@ -76,7 +76,8 @@ class Cache:
 
     def set_node(self, node: Object) -> None:
         info = NodeInfo(node)
-        for pod in self._pods.values():
+        known = self._nodes.get(info.name)
+        for pod in known.pods if known else list(self._pods.values()):
             if pod["spec"]["nodeName"] == info.name:
                 info.add_pod(pod)
         self._nodes[info.name] = info

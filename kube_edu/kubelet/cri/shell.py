@@ -87,7 +87,8 @@ class Shell:
         if name not in COMMANDS:
             write(f"sh: {words[0]}: not found")
             return 127
-        return await COMMANDS[name](self._context, words[1:], write)
+        result = COMMANDS[name](self._context, words[1:], write)
+        return result if isinstance(result, int) else await result
 
     async def _block(self, block: Block, write: Write) -> int:
         for operator, step in block:
@@ -204,21 +205,6 @@ def _simple(tokens: list[str]) -> Simple:
 # The commands
 
 
-Command = Callable[[ContainerContext, list[str], Write], Awaitable[int]]
-
-
-async def _true(context: ContainerContext, args: list[str], write: Write) -> int:
-    return 0
-
-
-async def _false(context: ContainerContext, args: list[str], write: Write) -> int:
-    return 1
-
-
-async def _exit(context: ContainerContext, args: list[str], write: Write) -> int:
-    raise ExitShell(int(args[0]) if args else 0)
-
-
 async def _sleep(context: ContainerContext, args: list[str], write: Write) -> int:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     try:
@@ -231,61 +217,6 @@ async def _sleep(context: ContainerContext, args: list[str], write: Write) -> in
     if math.isinf(seconds):
         await asyncio.Event().wait()
     await asyncio.sleep(seconds)
-    return 0
-
-
-async def _echo(context: ContainerContext, args: list[str], write: Write) -> int:
-    write(" ".join(arg for arg in args if arg not in ("-n", "-e")))
-    return 0
-
-
-async def _date(context: ContainerContext, args: list[str], write: Write) -> int:
-    write(timestamp(context.now()))
-    return 0
-
-
-async def _hostname(context: ContainerContext, args: list[str], write: Write) -> int:
-    write(context.address if args == ["-i"] else context.env["HOSTNAME"])
-    return 0
-
-
-async def _env(context: ContainerContext, args: list[str], write: Write) -> int:
-    for name, value in context.env.items():
-        write(f"{name}={value}")
-    return 0
-
-
-async def _cat(context: ContainerContext, args: list[str], write: Write) -> int:
-    for path in args:
-        try:
-            content = context.files.read(path).decode()
-        except FileNotFoundError:
-            write(f"cat: can't open '{path}': No such file or directory")
-            return 1
-        for line in content.splitlines():
-            write(line)
-    return 0
-
-
-async def _ls(context: ContainerContext, args: list[str], write: Write) -> int:
-    for name in context.files.list(args[-1] if args else "/"):
-        write(name)
-    return 0
-
-
-async def _touch(context: ContainerContext, args: list[str], write: Write) -> int:
-    for path in args:
-        try:
-            context.files.read(path)
-        except FileNotFoundError:
-            context.files.write(path, b"")
-    return 0
-
-
-async def _rm(context: ContainerContext, args: list[str], write: Write) -> int:
-    for path in args:
-        if not path.startswith("-"):
-            context.files.remove(path)
     return 0
 
 
@@ -305,23 +236,84 @@ async def _wget(context: ContainerContext, args: list[str], write: Write) -> int
     return 0 if response.status < 400 else 1
 
 
+def _exit(context: ContainerContext, args: list[str], write: Write) -> int:
+    raise ExitShell(int(args[0]) if args else 0)
+
+
+def _echo(context: ContainerContext, args: list[str], write: Write) -> int:
+    write(" ".join(arg for arg in args if arg not in ("-n", "-e")))
+    return 0
+
+
+def _date(context: ContainerContext, args: list[str], write: Write) -> int:
+    write(timestamp(context.now()))
+    return 0
+
+
+def _hostname(context: ContainerContext, args: list[str], write: Write) -> int:
+    write(context.address if args == ["-i"] else context.env["HOSTNAME"])
+    return 0
+
+
+def _env(context: ContainerContext, args: list[str], write: Write) -> int:
+    for name, value in context.env.items():
+        write(f"{name}={value}")
+    return 0
+
+
+def _cat(context: ContainerContext, args: list[str], write: Write) -> int:
+    for path in args:
+        try:
+            content = context.files.read(path).decode()
+        except FileNotFoundError:
+            write(f"cat: can't open '{path}': No such file or directory")
+            return 1
+        for line in content.splitlines():
+            write(line)
+    return 0
+
+
+def _ls(context: ContainerContext, args: list[str], write: Write) -> int:
+    for name in context.files.list(args[-1] if args else "/"):
+        write(name)
+    return 0
+
+
+def _touch(context: ContainerContext, args: list[str], write: Write) -> int:
+    for path in args:
+        try:
+            context.files.read(path)
+        except FileNotFoundError:
+            context.files.write(path, b"")
+    return 0
+
+
+def _rm(context: ContainerContext, args: list[str], write: Write) -> int:
+    for path in args:
+        if not path.startswith("-"):
+            context.files.remove(path)
+    return 0
+
+
+Command = Callable[[ContainerContext, list[str], Write], int | Awaitable[int]]
+
 COMMANDS: dict[str, Command] = {
-    ":": _true,
+    ":": lambda context, args, write: 0,
     "cat": _cat,
     "curl": _wget,
     "date": _date,
     "echo": _echo,
     "env": _env,
     "exit": _exit,
-    "false": _false,
+    "false": lambda context, args, write: 1,
     "hostname": _hostname,
     "ls": _ls,
-    "mkdir": _true,
+    "mkdir": lambda context, args, write: 0,
     "rm": _rm,
     "sleep": _sleep,
     "touch": _touch,
-    "trap": _true,
-    "true": _true,
+    "trap": lambda context, args, write: 0,
+    "true": lambda context, args, write: 0,
     "wget": _wget,
 }
 
