@@ -43,14 +43,13 @@ class Change(NamedTuple):
 class WatchCache:
     """Objects below one prefix, their latest changes, and who watches them."""
 
-    def __init__(self, storage: Storage, prefix: str, *, ring: int = RING) -> None:
+    def __init__(self, storage: Storage, prefix: str) -> None:
         self.objects: dict[str, Object] = {}
         self.revision = 0
         self.ready = asyncio.Event()
         self._storage = storage
         self._prefix = prefix
         self._ring: deque[Change] = deque()
-        self._ring_size = ring
         self._oldest = 0  # the ring holds every change after this revision
         self._watchers: dict[int, Watcher] = {}
         self._next_watcher = 0
@@ -120,7 +119,7 @@ class WatchCache:
             obj = self.objects[key] = decode(event.kv)
             change = Change("MODIFIED" if previous else "ADDED", key, obj, previous, revision)
         self._ring.append(change)
-        if len(self._ring) > self._ring_size:
+        if len(self._ring) > RING:
             self._oldest = self._ring.popleft().revision
         for watcher in list(self._watchers.values()):
             watcher.put(change)

@@ -1,139 +1,72 @@
-"""An etcd of one dict, and an API server on it: for tests of the server alone."""
+"""An etcd without a network, and an API server on it: for tests of the server alone."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from kube_edu.api.meta import Object
 from kube_edu.apiserver.server import ApiServer
-from kube_edu.etcd.errors import EtcdError
+from kube_edu.etcd.errors import no_leader
 from kube_edu.etcd.messages import (
     CompactionRequest,
-    CompactionResponse,
-    Event,
-    EventType,
     KeyValue,
     LeaseGrantRequest,
-    LeaseGrantResponse,
-    RangeRequest,
-    RangeResponse,
-    ResponseHeader,
-    ResponseOp,
-    TxnRequest,
-    TxnResponse,
     WatchCreateRequest,
     WatchResponse,
 )
+from kube_edu.etcd.state import State
 from kube_edu.host import Peer, Request, Response
 
 ADMIN = Peer(common_name="kubernetes-admin", organizations=("system:masters",))
 
 
-class FakeEtcd:
-    """What EtcdClient does, without a cluster. `down` makes every call fail."""
+class LocalEtcd:
+    """What EtcdClient does, on the real state machine without a network. `down` makes every
+    call fail."""
 
     def __init__(self) -> None:
-        self.revision = 1
-        self.compacted = 0
-        self.history: list[Event] = []
+        self.state = State()
         self.down = False
-        self.leases: list[int] = []
-        self._news = asyncio.Event()
 
-    async def range(self, request: RangeRequest) -> RangeResponse:
-        await self._arrive()
-        at = request.revision or self.revision
-        if at < self.compacted:
-            raise EtcdError("OutOfRange", "etcdserver: mvcc: required revision has been compacted")
-        found = [
-            kv
-            for key, kv in sorted(self.state(at).items())
-            if key == request.key or request.key <= key < request.range_end
-        ]
-        kept = found[: request.limit] if request.limit else found
-        header = ResponseHeader(revision=self.revision)
-        return RangeResponse(header, tuple(kept), len(kept) < len(found), len(found))
+    @property
+    def revision(self) -> int:
+        return self.state.store.revision
 
-    async def txn(self, request: TxnRequest) -> TxnResponse:
-        await self._arrive()
-        state = self.state(self.revision)
-        none = KeyValue()
-        succeeded = all(
-            state.get(c.key, none).mod_revision == c.mod_revision for c in request.compare
-        )
-        if not succeeded:
-            answers = [await self.range(op.request_range) for op in request.failure]
-            responses = tuple(ResponseOp(response_range=answer) for answer in answers)
-            return TxnResponse(ResponseHeader(revision=self.revision), False, responses)
-        self.revision += 1
-        for op in request.success:
-            if put := op.request_put:
-                old = state.get(put.key, KeyValue(create_revision=self.revision))
-                created = old.create_revision
-                kv = KeyValue(
-                    put.key, created, self.revision, old.version + 1, put.value, put.lease
-                )
-                self.history.append(Event(EventType.PUT, kv))
-            elif op.request_delete_range.key in state:
-                kv = KeyValue(op.request_delete_range.key, mod_revision=self.revision)
-                self.history.append(Event(EventType.DELETE, kv))
-        self.wake()
-        return TxnResponse(ResponseHeader(revision=self.revision), True)
+    def get(self, key: str) -> KeyValue | None:
+        return self.state.store.get(key.encode())
 
-    async def lease_grant(self, request: LeaseGrantRequest) -> LeaseGrantResponse:
-        self.leases.append(request.TTL)
-        return LeaseGrantResponse(ResponseHeader(revision=self.revision), ID=len(self.leases))
+    def compact(self) -> None:
+        """Forget all history."""
+        self.state.apply(CompactionRequest(self.revision))
 
-    async def compact(self, request: CompactionRequest) -> CompactionResponse:
-        self.compacted = request.revision
-        return CompactionResponse(ResponseHeader(revision=self.revision))
+    def go_down(self) -> None:
+        self.down = True
+        self.state.watches.end_all()
 
-    async def watch(self, request: WatchCreateRequest) -> AsyncIterator[WatchResponse]:
-        await self._arrive()
-        header = ResponseHeader(revision=self.revision)
-        yield WatchResponse(header, created=True)
-        if request.start_revision <= self.compacted:
-            yield WatchResponse(header, canceled=True, compact_revision=self.compacted)
-            return
-        sent = 0
-        while True:
-            await self._arrive()
-            fresh, sent = self.history[sent:], len(self.history)
-            events = [
-                event
-                for event in fresh
-                if request.key <= event.kv.key < request.range_end
-                and event.kv.mod_revision >= request.start_revision
-            ]
-            if events:
-                yield WatchResponse(ResponseHeader(revision=self.revision), events=tuple(events))
-            self._news.clear()
-            await self._news.wait()
-
-    def state(self, revision: int) -> dict[bytes, KeyValue]:
-        found: dict[bytes, KeyValue] = {}
-        for event in self.history:
-            if event.kv.mod_revision > revision:
-                break
-            if event.type == EventType.PUT:
-                found[event.kv.key] = event.kv
-            else:
-                found.pop(event.kv.key, None)
-        return found
-
-    def wake(self) -> None:
-        """Watchers look again."""
-        self._news.set()
-        self._news = asyncio.Event()
-
-    async def _arrive(self) -> None:
+    async def _apply(self, request: Any) -> Any:
         await asyncio.sleep(0)
         if self.down:
-            raise EtcdError("Unavailable", "etcdserver: no leader")
+            raise no_leader()
+        return self.state.apply(request)
+
+    range = txn = _apply
+
+    async def lease_grant(self, request: LeaseGrantRequest) -> Any:
+        return await self._apply(replace(request, ID=1))  # a member draws the id
+
+    async def watch(self, request: WatchCreateRequest) -> AsyncIterator[WatchResponse]:
+        await asyncio.sleep(0)
+        if self.down:
+            raise no_leader()
+        async with aclosing(self.state.watches.watch(request)) as responses:
+            async for response in responses:
+                yield response
 
 
 class FakeHost:
@@ -163,7 +96,7 @@ class World:
 
     def __init__(self) -> None:
         self.host = FakeHost()
-        self.etcd = FakeEtcd()
+        self.etcd = LocalEtcd()
         self.server = ApiServer(self.host, self.etcd)  # type: ignore[arg-type]
 
     async def __aenter__(self) -> World:

@@ -10,6 +10,7 @@ import pytest
 
 from kube_edu.api.meta import Object
 from kube_edu.apiserver import watchcache
+from kube_edu.etcd.messages import PutRequest
 from kube_edu.host import Response
 from tests.apiserver.fakes import World, config_map, pod
 
@@ -93,7 +94,7 @@ def test_a_continue_token_that_is_too_old_comes_with_one_that_is_not() -> None:
         await create(world, "a", "b")
         page = await world.ask("GET", f"{CONFIG_MAPS}?limit=1")
         await create(world, "c")
-        world.etcd.compacted = world.etcd.revision
+        world.etcd.compact()
         token = page["metadata"]["continue"]
         expired = await world.ask("GET", f"{CONFIG_MAPS}?limit=1&continue={token}")
         assert (expired["code"], expired["reason"]) == (410, "Expired")
@@ -223,13 +224,22 @@ def test_all_watchers_share_one_object_a_revision() -> None:
     run(scenario)
 
 
-def test_a_revision_before_the_ring_is_gone() -> None:
+def test_a_revision_before_the_ring_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchcache, "RING", 2)
+
     async def scenario(world: World) -> None:
-        async with watching(world, f"{CONFIG_MAPS}?watch=1&resourceVersion=1") as next_event:
+        await create(world, "a", "b", "c", "d")
+        version = (await world.ask("GET", f"{CONFIG_MAPS}/a"))["metadata"]["resourceVersion"]
+        await asyncio.sleep(0.01)
+        url = f"{CONFIG_MAPS}?watch=1&resourceVersion={version}"
+        async with watching(world, url) as next_event:
             event = await next_event()
         assert event["type"] == "ERROR"
         assert (event["object"]["code"], event["object"]["reason"]) == (410, "Expired")
-        assert event["object"]["message"].startswith("too old resource version: 1 (")
+        assert (
+            event["object"]["message"]
+            == f"too old resource version: {version} ({int(version) + 1})"
+        )
 
     run(scenario)
 
@@ -261,8 +271,7 @@ def test_a_broken_stream_of_the_store_is_taken_up_where_it_broke(
 
     async def scenario(world: World) -> None:
         async with watching(world, f"{CONFIG_MAPS}?watch=1") as next_event:
-            world.etcd.down = True
-            world.etcd.wake()
+            world.etcd.go_down()
             await asyncio.sleep(0.01)
             world.etcd.down = False
             await create(world, "a")
@@ -280,11 +289,11 @@ def test_after_a_compaction_the_cache_lists_anew_and_its_watchers_end(
         async with watching(world, f"{CONFIG_MAPS}?watch=1") as next_event:
             reading = asyncio.ensure_future(next_event())
             await asyncio.sleep(0.01)
-            world.etcd.down = True
-            world.etcd.wake()
+            world.etcd.go_down()
             await asyncio.sleep(0.01)
-            world.etcd.revision += 5
-            world.etcd.compacted = world.etcd.revision
+            for _ in range(5):
+                world.etcd.state.apply(PutRequest(b"x", b""))
+            world.etcd.compact()
             world.etcd.down = False
             with pytest.raises((StopAsyncIteration, RuntimeError)):
                 await reading
