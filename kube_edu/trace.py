@@ -37,6 +37,7 @@ kubelet.sandbox    object, address                       kubelet: pod sandbox wi
 kubelet.container  object, container, state, reason      kubelet: container changed state
 kubelet.probe      object, container, probe, result      kubelet: a probe's verdict changed
 proxy.rules        mode, services, endpoints, rules      kube-proxy: rule tables rewritten
+proxy.error        mode, error                           kube-proxy: rules not accepted; tried again
 dns.query          name, type, answer                    DNS: a question answered
 packet.hop         packet, step, detail                  the data path: one hop of a packet
 """

@@ -68,11 +68,11 @@ class Netfilter:
     ) -> None:
         self.ruleset: Ruleset = {}
         self._text = ""
-        self._random = random
+        self.random = random
         self._local = list(local)
-        self._now = now
+        self.now = now
         self._connections: dict[Packet, _Way] = {}
-        self._recent: dict[str, dict[str, float]] = {}
+        self.recent: dict[str, dict[str, float]] = {}
 
     def restore(self, text: str) -> None:
         """Replace the tables that the text names, as iptables-restore does: all or nothing."""
@@ -114,12 +114,12 @@ class Netfilter:
         uses already is changed as well."""
         packet = replace(packet, source=self._local[0] if self._local else packet.source)
         while packet.reversed() in self._connections:
-            packet = replace(packet, source_port=self._random.randint(1024, 65535))
+            packet = replace(packet, source_port=self.random.randint(1024, 65535))
         return packet
 
     def _track(self, packet: Packet, passage: _Passage) -> None:
         """Remember the connection in both directions, and forget those long idle."""
-        now = self._now()
+        now = self.now()
         there = self._connections.pop(packet, None) or _Way(passage.packet)
         back_packet = there.to.reversed()
         back = self._connections.pop(back_packet, None) or _Way(packet.reversed())
@@ -210,11 +210,12 @@ class _Passage:
         return self._kernel.is_local(address)
 
     def chance(self) -> float:
-        return self._kernel._random.random()
+        return self._kernel.random.random()
 
     def seen(self, list_name: str, within: float) -> bool:
-        last = self._kernel._recent.get(list_name, {}).get(self.packet.source)
-        return last is not None and self._kernel._now() - last <= within
+        last = self._kernel.recent.get(list_name, {}).get(self.packet.source)
+        return last is not None and self._kernel.now() - last <= within
 
-    def remember(self, list_name: str) -> None:
-        self._kernel._recent.setdefault(list_name, {})[self.packet.source] = self._kernel._now()
+    def remember(self, list_name: str) -> bool:
+        self._kernel.recent.setdefault(list_name, {})[self.packet.source] = self._kernel.now()
+        return True

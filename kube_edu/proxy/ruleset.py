@@ -7,9 +7,10 @@ nothing is passed over in silence. Source: iptables-extensions(8).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
 BUILT_IN = {
@@ -19,6 +20,9 @@ BUILT_IN = {
 
 FINAL_TARGETS = ("ACCEPT", "DROP", "REJECT", "RETURN", "DNAT", "MARK", "MASQUERADE")
 """Targets that are not chains."""
+
+TARGET_OPTIONS = {"DNAT": ["--to-destination"], "MARK": ["--or-mark", "--xor-mark"]}
+"""The options of a target, one of which it must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Context(Protocol):
     def is_local(self, address: str) -> bool: ...
     def chance(self) -> float: ...
     def seen(self, list_name: str, within: float) -> bool: ...
-    def remember(self, list_name: str) -> None: ...
+    def remember(self, list_name: str) -> bool: ...
 
 
 Match = Callable[[Context], bool]
@@ -64,7 +68,7 @@ class Rule:
     matches: tuple[Match, ...] = ()
     target: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
-    """The target's own: {"--to-destination": "10.244.1.2:80"}."""
+    """The target's own."""
     comment: str = ""
 
 
@@ -125,178 +129,133 @@ def _check_targets(table: dict[str, Chain]) -> None:
 def parse_rule(line: str) -> Rule:
     """One "-A CHAIN ..." line."""
     words = _Words(line)
-    words.expect("-A")
-    chain = words.next()
     matches: list[Match] = []
     target, comment = "", ""
     options: dict[str, str] = {}
-    while words.left:
-        negated = words.skip("!")
-        option = words.next()
-        match: Match | None = None
-        if option == "-p":
-            match = _is_protocol(words.next())
-        elif option in ("-s", "-d"):
-            match = _is_address(option, words.next())
-        elif option == "--dport":
-            match = _is_port(int(words.next()))
-        elif option == "-j":
-            target = words.next()
-            options = words.target_options(target)
-        elif option == "-m":
-            module = words.next()
-            if module == "comment":
-                words.expect("--comment")
+    try:
+        words.expect("-A")
+        chain = words.next()
+        while words.left:
+            if words.skip("-m", "comment", "--comment"):
                 comment = words.next()
-            elif module not in ("tcp", "udp", "sctp"):
+            elif words.skip("-j"):
+                target = words.next()
+                options = _target_options(target, words)
+            else:
                 negated = words.skip("!")
-                match = _module(module, words)
-        else:
-            raise words.error(f"unknown option {option}")
-        if match is not None:
-            matches.append(_not(match) if negated else match)
-        elif negated:
-            raise words.error('unexpected "!"')
+                match = _module(words) if words.skip("-m") else _option(words)
+                matches += [_not(match) if negated else match]
+    except ValueError as error:
+        raise ValueError(f"{error}: {line}") from None
     return Rule(chain, line, tuple(matches), target, options, comment)
 
 
-def _module(module: str, words: _Words) -> Match:
-    """The match of one extension, with the options that belong to it."""
+def _option(words: _Words) -> Match:
+    """A match that needs no module, or only that of its protocol."""
+    option, value = words.next(), words.next()
+    if option == "-p":
+        return lambda context: context.packet.protocol.lower() == value
+    if option == "--dport":
+        port = int(value)
+        return lambda context: context.packet.port == port
+    if option in ("-s", "-d"):
+        network, mask = _network(value)
+        if option == "-s":
+            return lambda context: address_number(context.packet.source) & mask == network
+        return lambda context: address_number(context.packet.destination) & mask == network
+    raise ValueError(f"unknown option {option}")
+
+
+def _module(words: _Words) -> Match:
+    """The match of a module, with the options that belong to it."""
+    module = words.next()
+    if module in ("tcp", "udp", "sctp"):  # its options are among the general ones here
+        return lambda context: context.packet.protocol.lower() == module
+    if words.skip("!"):
+        return _not(_module_match(module, words))
+    return _module_match(module, words)
+
+
+def _module_match(module: str, words: _Words) -> Match:
     if module == "addrtype":
-        option = words.one_of("--src-type", "--dst-type")
-        words.expect("LOCAL")
-        return _is_type_local(option)
+        if words.skip("--src-type", "LOCAL"):
+            return lambda context: context.is_local(context.packet.source)
+        words.expect("--dst-type", "LOCAL")
+        return lambda context: context.is_local(context.packet.destination)
     if module == "conntrack":
         words.expect("--ctstate")
-        return _is_state(words.next().split(","))
+        states = words.next().split(",")
+        return lambda context: context.state in states
     if module == "mark":
         words.expect("--mark")
-        value, _, mask = words.next().partition("/")
-        return _is_marked(int(value, 0), int(mask or "0xffffffff", 0))
+        value, mask = (int(number, 0) for number in words.next().split("/"))
+        return lambda context: context.mark & mask == value
     if module == "statistic":
         words.expect("--mode", "random", "--probability")
-        return _by_chance(float(words.next()))
+        probability = float(words.next())
+        return lambda context: context.chance() < probability
     if module == "recent":
         words.expect("--name")
-        return _recent(words.next(), words)
-    raise words.error(f"unknown match {module}")
-
-
-def _recent(list_name: str, words: _Words) -> Match:
-    if words.one_of("--set", "--rcheck") == "--set":
-        return _remember(list_name)
-    words.expect("--seconds")
-    seconds = float(words.next())
-    words.skip("--reap")
-    return lambda context: context.seen(list_name, seconds)
-
-
-def _remember(list_name: str) -> Match:
-    def match(context: Context) -> bool:
-        context.remember(list_name)
-        return True
-
-    return match
+        list_name = words.next()
+        if words.skip("--set"):
+            return lambda context: context.remember(list_name)
+        words.expect("--rcheck", "--seconds")
+        seconds = float(words.next())
+        words.skip("--reap")
+        return lambda context: context.seen(list_name, seconds)
+    raise ValueError(f"unknown match {module}")
 
 
 def _not(match: Match) -> Match:
     return lambda context: not match(context)
 
 
-def _is_protocol(protocol: str) -> Match:
-    return lambda context: context.packet.protocol.lower() == protocol
-
-
-def _is_port(port: int) -> Match:
-    return lambda context: context.packet.port == port
-
-
-def _is_address(option: str, text: str) -> Match:
-    network, mask = _network(text)
-    if option == "-s":
-        return lambda context: address_number(context.packet.source) & mask == network
-    return lambda context: address_number(context.packet.destination) & mask == network
-
-
-def _is_type_local(option: str) -> Match:
-    if option == "--src-type":
-        return lambda context: context.is_local(context.packet.source)
-    return lambda context: context.is_local(context.packet.destination)
-
-
-def _is_state(states: Sequence[str]) -> Match:
-    return lambda context: context.state in states
-
-
-def _is_marked(value: int, mask: int) -> Match:
-    return lambda context: context.mark & mask == value
-
-
-def _by_chance(probability: float) -> Match:
-    return lambda context: context.chance() < probability
+def _target_options(target: str, words: _Words) -> dict[str, str]:
+    """What stands after "-j TARGET": {"--to-destination": "10.244.1.2:80"}."""
+    options = {}
+    for option in TARGET_OPTIONS.get(target, ()):
+        if words.skip(option):
+            options[option] = words.next()
+    if target in TARGET_OPTIONS and not options:
+        raise ValueError(f"{' or '.join(TARGET_OPTIONS[target])} expected")
+    if target == "MASQUERADE":
+        words.skip("--random-fully")
+    if words.left:
+        raise ValueError(f"{words.left[0]} after the target")
+    return options
 
 
 @lru_cache(maxsize=4096)
 def address_number(address: str) -> int:
-    """An IPv4 address as a number; ValueError if it is none."""
-    parts = [int(part) for part in address.split(".")]
-    if len(parts) != 4 or not all(0 <= part <= 255 for part in parts):
-        raise ValueError(f"not an IPv4 address: {address}")
-    return int.from_bytes(bytes(parts), "big")
+    """An IPv4 address as a number."""
+    return int(IPv4Address(address))
 
 
 def _network(text: str) -> tuple[int, int]:
-    address, _, length = text.partition("/")
-    mask = (0xFFFFFFFF << (32 - int(length or 32))) & 0xFFFFFFFF
-    return address_number(address) & mask, mask
+    network = IPv4Network(text)
+    return int(network.network_address), int(network.netmask)
 
 
 class _Words:
     """The words of one rule, read from left to right."""
 
     def __init__(self, line: str) -> None:
-        self._line = line
-        self.left: list[str] = [
-            quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', line)
-        ]
+        found = re.findall(r'"([^"]*)"|(\S+)', line)
+        self.left: list[str] = [quoted or plain for quoted, plain in found]
 
     def next(self) -> str:
         if not self.left:
-            raise self.error("something is missing at the end")
+            raise ValueError("something is missing at the end")
         return self.left.pop(0)
 
-    def skip(self, word: str) -> bool:
-        """Take the next word if it is this one."""
-        found = bool(self.left) and self.left[0] == word
+    def skip(self, *words: str) -> bool:
+        """Take the next words if they are these."""
+        found = self.left[: len(words)] == [*words]
         if found:
-            self.left.pop(0)
+            del self.left[: len(words)]
         return found
 
     def expect(self, *words: str) -> None:
         for word in words:
             if not self.skip(word):
-                raise self.error(f"{word} expected")
-
-    def one_of(self, *words: str) -> str:
-        word = self.next()
-        if word not in words:
-            raise self.error(f"{' or '.join(words)} expected")
-        return word
-
-    def target_options(self, target: str) -> dict[str, str]:
-        """What stands after "-j TARGET"."""
-        options: dict[str, str] = {}
-        if target == "DNAT":
-            self.expect("--to-destination")
-            options["--to-destination"] = self.next()
-        elif target == "MARK":
-            option = self.one_of("--or-mark", "--xor-mark")
-            options[option] = self.next()
-        elif target == "MASQUERADE":
-            self.skip("--random-fully")
-        if self.left:
-            raise self.error(f"{self.left[0]} after the target")
-        return options
-
-    def error(self, problem: str) -> ValueError:
-        return ValueError(f"{problem}: {self._line}")
+                raise ValueError(f"{word} expected")

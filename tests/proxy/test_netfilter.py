@@ -126,15 +126,15 @@ def test_the_nodes_own_packets_start_at_output_and_end_at_input() -> None:
         ("-A X -m statistic --mode nth -j DROP", "random expected"),
         ("-A X -j DNAT", "--to-destination expected"),
         ("-A X -j DROP please", "please after the target"),
-        ("-A X ! -j DROP", 'unexpected "!"'),
-        ("-A X -d 10.0.0.256", "not an IPv4 address"),
+        ("-A X ! -j DROP", "unknown option -j"),
+        ("-A X -d 10.0.0.256", "256"),
         ("-I X -j DROP", "-A expected"),
     ],
 )
 def test_a_rule_that_is_not_understood_is_named(line: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem) as caught:
         parse_rule(line)
-    assert problem.startswith("not an") or line in str(caught.value)
+    assert str(caught.value).endswith(line)
 
 
 @pytest.mark.parametrize(
