@@ -4,6 +4,8 @@ Names, fields and numbers are those of etcd's raft (raftpb/raft.proto), but for 
 are called by name ("etcd-1"), not by a number, so that a trace reads well.
 """
 
+# ruff: noqa: RUF009
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -65,7 +67,7 @@ class Message:
     ones (whose term is `log_term`); of MsgAppResp, the last entry that is now known to match; of
     a vote request, the candidate's last entry."""
 
-    type: MessageType = _pb(1, MessageType.MsgApp)  # noqa: RUF009
+    type: MessageType = _pb(1, MessageType.MsgApp)
     to: str = _pb(2, "")
     source: str = _pb(3, "")
     term: int = _pb(4, 0)
@@ -73,7 +75,7 @@ class Message:
     index: int = _pb(6, 0)
     entries: tuple[Entry, ...] = _pb(7, ())
     commit: int = _pb(8, 0)
-    snapshot: Snapshot | None = _pb(9, None)  # noqa: RUF009
+    snapshot: Snapshot | None = _pb(9, None)
     reject: bool = _pb(10, False)
     reject_hint: int = _pb(11, 0)
     context: bytes = _pb(12, b"")

@@ -67,7 +67,7 @@ def decode(cls: type[T], data: bytes) -> T:
                 values.setdefault(name, []).append(read(raw))
             else:
                 values[name] = read(raw)
-    except (IndexError, struct.error, ValueError) as error:
+    except (struct.error, ValueError) as error:
         raise DecodeError(f"not a {cls.__name__}: {error}") from error
     return cls(**{k: tuple(v) if type(v) is list else v for k, v in values.items()})
 
@@ -101,19 +101,19 @@ def fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
 
 def read_varint(data: bytes, position: int) -> tuple[int, int]:
     """The number at `position`, and the position behind it."""
-    byte = data[position]
-    if byte < 128:
-        return byte, position + 1
-    value, shift = byte & 127, 7
-    while True:
-        position += 1
-        byte = data[position]
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position + 1
-        shift += 7
-        if shift > 63:
-            raise DecodeError("a number is longer than 64 bits")
+    value, shift = 0, 0
+    try:
+        while True:
+            byte = data[position]
+            position += 1
+            if byte < 128:
+                return value | byte << shift, position
+            value |= (byte & 127) << shift
+            shift += 7
+            if shift > 63:
+                raise DecodeError("a number is longer than 64 bits")
+    except IndexError:
+        raise DecodeError("a number is cut off") from None
 
 
 def write_varint(out: bytearray, value: int) -> None:

@@ -1,7 +1,9 @@
 """The protobuf codec."""
+# ruff: noqa: RUF009
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -54,7 +56,7 @@ def test_packed_and_single_numbers_are_read_alike() -> None:
 
 
 def test_unknown_fields_are_skipped() -> None:
-    assert decode(Leaf, encode(Tree(number=3, data=b"x")) + b"\x0a\x01n") == Leaf("n")
+    assert decode(Leaf, encode(Tree(flag=True, data=b"x")) + b"\x0a\x01n") == Leaf("n")
 
 
 TREES = st.builds(
@@ -79,10 +81,8 @@ def test_what_is_encoded_is_decoded(tree: Tree) -> None:
 
 @given(st.binary())
 def test_garbage_is_refused_with_one_kind_of_error(data: bytes) -> None:
-    try:
+    with contextlib.suppress(DecodeError):
         decode(Tree, data)
-    except DecodeError:
-        pass
 
 
 def test_a_cut_message_is_refused() -> None:

@@ -1,0 +1,177 @@
+"""A client of an etcd cluster (etcd: client/v3).
+
+It talks to one member, and goes on to the next when that one is gone. A question may be asked
+again; a request that may have been executed is never repeated, so its caller gets an EtcdError
+and has to look what happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from kube_edu.etcd.errors import NAMES, EtcdError
+from kube_edu.etcd.messages import (
+    CompactionRequest,
+    CompactionResponse,
+    DeleteRangeRequest,
+    DeleteRangeResponse,
+    LeaseGrantRequest,
+    LeaseGrantResponse,
+    LeaseKeepAliveRequest,
+    LeaseKeepAliveResponse,
+    LeaseRevokeRequest,
+    LeaseRevokeResponse,
+    LeaseTimeToLiveRequest,
+    LeaseTimeToLiveResponse,
+    PutRequest,
+    PutResponse,
+    RangeRequest,
+    RangeResponse,
+    TxnRequest,
+    TxnResponse,
+    WatchCreateRequest,
+    WatchRequest,
+    WatchResponse,
+)
+from kube_edu.host import HttpClient, Request, Response
+from kube_edu.wire import protobuf
+
+T = TypeVar("T")
+
+TIMEOUT = 10.0
+"""Seconds for one answer: a little longer than the server takes to give up by itself."""
+
+RETRY = 0.1
+"""Seconds between two rounds through the members."""
+
+
+class EtcdClient:
+    """`clients` are the connections to the members, in the order in which they are tried."""
+
+    def __init__(self, clients: Sequence[HttpClient]) -> None:
+        self._clients = list(clients)
+        self._current = 0
+
+    async def range(self, request: RangeRequest) -> RangeResponse:
+        return await self._call("KV/Range", request, RangeResponse, repeat=True)
+
+    async def put(self, request: PutRequest) -> PutResponse:
+        return await self._call("KV/Put", request, PutResponse)
+
+    async def delete_range(self, request: DeleteRangeRequest) -> DeleteRangeResponse:
+        return await self._call("KV/DeleteRange", request, DeleteRangeResponse)
+
+    async def txn(self, request: TxnRequest) -> TxnResponse:
+        return await self._call("KV/Txn", request, TxnResponse)
+
+    async def compact(self, request: CompactionRequest) -> CompactionResponse:
+        return await self._call("KV/Compact", request, CompactionResponse)
+
+    async def lease_grant(self, request: LeaseGrantRequest) -> LeaseGrantResponse:
+        return await self._call("Lease/LeaseGrant", request, LeaseGrantResponse)
+
+    async def lease_revoke(self, request: LeaseRevokeRequest) -> LeaseRevokeResponse:
+        return await self._call("Lease/LeaseRevoke", request, LeaseRevokeResponse)
+
+    async def lease_time_to_live(self, request: LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse:
+        method = "Lease/LeaseTimeToLive"
+        return await self._call(method, request, LeaseTimeToLiveResponse, repeat=True)
+
+    async def lease_keep_alive(self, request: LeaseKeepAliveRequest) -> LeaseKeepAliveResponse:
+        """Start a lease's time anew; a TTL of 0 says that it is gone."""
+        method = "Lease/LeaseKeepAlive"
+        return await self._call(method, request, LeaseKeepAliveResponse, repeat=True)
+
+    async def watch(self, request: WatchCreateRequest) -> AsyncGenerator[WatchResponse, None]:
+        """Changes from `start_revision` on (0: from now on), in order and without a gap, whatever
+        member they come from; the first response says `created`. Ends after a response that says
+        `canceled`, and only then."""
+        created = False
+        while True:
+            try:
+                response = await self._once("Watch/Watch", WatchRequest(request))
+                async with aclosing(_messages(response, WatchResponse)) as messages:
+                    async for message in messages:
+                        if message.created:
+                            if created:
+                                continue
+                            created = True
+                        yield message
+                        if message.canceled:
+                            return
+                        request = replace(request, start_revision=_next_revision(request, message))
+            except ConnectionError:
+                pass
+            except EtcdError as error:
+                if error.code != "Unavailable":
+                    raise
+            self._go_on()
+            await asyncio.sleep(RETRY)
+
+    # -- one request --------------------------------------------------------------------------
+
+    async def _call(self, method: str, request: Any, answer: type[T], repeat: bool = False) -> T:
+        """Ask a member, and the next ones if that is safe. Raises EtcdError."""
+        for attempt in range(len(self._clients)):
+            try:
+                response = await self._once(method, request)
+                if response.stream is None:
+                    return _message(response.body, answer)
+                async with aclosing(_messages(response, answer)) as messages:
+                    async for message in messages:
+                        return message
+                raise ConnectionResetError("the stream ended without an answer")
+            except (ConnectionError, EtcdError) as error:
+                if isinstance(error, EtcdError) and error.code != "Unavailable":
+                    raise
+                self._go_on()
+                safe = repeat or isinstance(error, ConnectionRefusedError)
+                if not safe or attempt == len(self._clients) - 1:
+                    raise _unavailable(error) from error
+        raise AssertionError("an EtcdClient needs at least one member")
+
+    async def _once(self, method: str, request: Any) -> Response:
+        client = self._clients[self._current]
+        message = Request("POST", f"/etcdserverpb.{method}", body=request)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                response = await client.request(message)
+        except TimeoutError:
+            raise EtcdError("Unavailable", "etcdserver: request timed out") from None
+        status = int(response.headers.get("grpc-status", "0"))
+        if status:
+            raise EtcdError(NAMES[status], response.headers.get("grpc-message", ""))
+        return response
+
+    def _go_on(self) -> None:
+        self._current = (self._current + 1) % len(self._clients)
+
+
+def _unavailable(error: Exception) -> EtcdError:
+    return error if isinstance(error, EtcdError) else EtcdError("Unavailable", str(error))
+
+
+def _next_revision(request: WatchCreateRequest, message: WatchResponse) -> int:
+    """Where a watch goes on when it has to begin again after this message."""
+    if message.events:
+        return message.events[-1].kv.mod_revision + 1
+    if message.header is None or (message.created and request.start_revision):
+        return request.start_revision
+    return max(request.start_revision, message.header.revision + 1)
+
+
+async def _messages(response: Response, kind: type[T]) -> AsyncGenerator[T, None]:
+    assert response.stream is not None
+    try:
+        async for message in response.stream:
+            yield _message(message, kind)
+    finally:
+        await response.close()
+
+
+def _message(body: Any, kind: type[T]) -> T:
+    return protobuf.decode(kind, body) if isinstance(body, bytes) else body

@@ -1,0 +1,283 @@
+"""Drives a Raft member: its clock, its disk and its network (etcd: server/etcdserver/raft.go).
+
+Messages travel as datagrams, which Raft does not mind losing; a snapshot goes as a request, whose
+end tells whether it arrived. What must be durable first is written by one task, one frame at a
+time: whatever comes in meanwhile goes into the next frame together (group commit).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kube_edu.etcd.wal import Wal
+from kube_edu.host import Host, Request
+from kube_edu.raft import Entry, Message, MessageType, RaftNode, Ready, Rules, Snapshot
+from kube_edu.wire import protobuf
+
+TICK = 0.1
+"""Seconds; a heartbeat each, and ten to an election time-out (etcd's defaults)."""
+
+ELECTION_TICKS = 10
+
+READ_RETRY = 0.5
+"""Seconds until a read that got no answer is asked again."""
+
+SNAPSHOT_COUNT = 10_000
+"""Applied entries between two snapshots (etcd: --snapshot-count)."""
+
+KEEP_ENTRIES = 5_000
+"""Entries behind a snapshot that stay, for members that are a little behind."""
+
+SNAPSHOT_PATH = "/raft/snapshot"
+
+
+class RaftDriver:
+    """The member `host.name` of `members` (name → peer endpoint).
+
+    `apply` gets every committed entry with data, in order; `snapshot` and `restore` save the
+    state machine and replace it; `ticked` is called on every tick.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        members: Mapping[str, str],
+        rules: Rules,
+        *,
+        apply: Callable[[Entry], None],
+        snapshot: Callable[[], bytes],
+        restore: Callable[[bytes], None],
+        ticked: Callable[[], None],
+    ) -> None:
+        self._host = host
+        self._members = members
+        self._apply = apply
+        self._snapshot = snapshot
+        self._restore = restore
+        self._ticked = ticked
+        self._port = int(members[host.name].rpartition(":")[2])
+        self._peers = {
+            name: host.connect(endpoint, identity="etcd")
+            for name, endpoint in members.items()
+            if name != host.name
+        }
+
+        self._wal = Wal(host.disk, host.name)
+        saved = self._wal.read()
+        self._hard = saved.hard_state
+        if saved.snapshot.index:
+            restore(saved.snapshot.data)
+        self.node = RaftNode(
+            host.name,
+            list(members),
+            random=host.random,
+            election_ticks=ELECTION_TICKS,
+            hard_state=saved.hard_state,
+            snapshot=saved.snapshot,
+            entries=saved.entries,
+            rules=rules,
+        )
+        self._writing: Ready | None = None
+        self._write_wanted = asyncio.Event()
+        self._read_wanted = asyncio.Event()
+        self._readers: list[asyncio.Future[None]] = []
+        self._round: tuple[bytes, asyncio.Future[int]] | None = None
+        self._applied = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    # -- for the server -----------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Take part. An OSError that ends it is the disk's: after a failed sync nothing may be
+        assumed of what was written, so the member must not go on."""
+        self._host.bind(self._port, self._receive)
+        async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._tick())
+            self._tasks.create_task(self._write())
+            self._tasks.create_task(self._confirm_reads())
+            self._pump()
+
+    @property
+    def leader(self) -> str:
+        """Who leads, as far as this member knows; "" if nobody does."""
+        return self.node.leader
+
+    @property
+    def leads(self) -> bool:
+        return self.node.leadership is not None
+
+    def propose(self, data: bytes) -> bool:
+        """Put a command into the log; False if this member does not lead."""
+        accepted = self.node.propose(data)
+        self._pump()
+        return accepted
+
+    async def ask(self, member: str, request: Request) -> Any:
+        """A request to another member; raises ConnectionError."""
+        return await self._peers[member].request(request)
+
+    async def read_barrier(self) -> None:
+        """Return once all that was committed before the call is applied here (ReadIndex). All
+        calls that come while one round is under way share the next."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._readers.append(future)
+        self._read_wanted.set()
+        await future
+
+    def take_snapshot(self, message: Message) -> None:
+        """A snapshot arrived from the leader."""
+        self._receive("", message)
+
+    # -- time and messages --------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        await asyncio.sleep(self._host.random.random() * TICK)  # not in step with the others
+        while True:
+            await asyncio.sleep(TICK)
+            self.node.tick()
+            self._ticked()
+            self._pump()
+
+    def _receive(self, source: str, message: Message | bytes) -> None:
+        if isinstance(message, bytes):
+            message = protobuf.decode(Message, message)
+        self._host.record(
+            "raft.receive", source=message.source, type=message.type.name, term=message.term
+        )
+        self.node.step(message)
+        self._pump()
+
+    def _send(self, message: Message) -> None:
+        self._host.record("raft.send", **described(message))
+        if message.type is not MessageType.MsgSnap:
+            self._host.send(self._members[message.to], message, port=self._port)
+        elif self._tasks is not None:
+            self._tasks.create_task(self._send_snapshot(message))
+
+    async def _send_snapshot(self, message: Message) -> None:
+        try:
+            response = await self.ask(message.to, Request("POST", SNAPSHOT_PATH, body=message))
+            arrived = response.status == 200
+        except ConnectionError:
+            arrived = False
+        self.node.report_snapshot(message.to, arrived)
+        self._pump()
+
+    # -- what Raft wants done -----------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Do at once what needs no disk, and leave to the writer what does."""
+        while self._writing is None and self.node.has_ready():
+            ready = self.node.ready()
+            if ready.must_sync:
+                self._writing = ready
+                self._write_wanted.set()
+            else:
+                self._finish(ready)
+
+    async def _write(self) -> None:
+        while True:
+            await self._write_wanted.wait()
+            self._write_wanted.clear()
+            ready = self._writing
+            assert ready is not None
+            hard = ready.hard_state or self._hard
+            if ready.snapshot is not None:
+                await self._wal.replace(ready.snapshot, ready.entries, hard)
+            else:
+                await self._wal.write(ready.entries, hard)
+            self._finish(ready)
+            await self._compact()
+            self._writing = None
+            self._pump()
+
+    def _finish(self, ready: Ready) -> None:
+        """All that comes after the disk."""
+        self._record(ready)
+        self._hard = ready.hard_state or self._hard  # a commit index alone goes with the next frame
+        for message in ready.messages:
+            self._send(message)
+        if ready.snapshot is not None:
+            self._restore(ready.snapshot.data)
+        for entry in ready.committed:
+            if entry.data:
+                self._apply(entry)
+        self._applied.set()
+        for state in ready.read_states:
+            if self._round is not None and self._round[0] == state.context:
+                self._round[1].set_result(state.index)
+                self._round = None
+        self.node.advance(ready)
+
+    def _record(self, ready: Ready) -> None:
+        record, node, before = self._host.record, self.node, self._hard
+        hard = ready.hard_state or before
+        if ready.soft_state is not None:
+            record("raft.role", role=ready.soft_state.role.value, term=hard.term)
+        if hard.vote and (hard.term, hard.vote) != (before.term, before.vote):
+            record("raft.vote", term=hard.term, candidate=hard.vote)
+        if ready.entries:
+            first, last = ready.entries[0], ready.entries[-1]
+            record("raft.append", first=first.index, last=last.index, term=last.term)
+        if hard.commit > before.commit:
+            record("raft.commit", index=hard.commit, term=node.log.term(hard.commit))
+
+    async def _compact(self) -> None:
+        """Cut the log behind a snapshot, now and then."""
+        log = self.node.log
+        if log.applied - log.snapshot.index < SNAPSHOT_COUNT:
+            return
+        snapshot: Snapshot = self.node.compact(log.applied, self._snapshot(), KEEP_ENTRIES)
+        rest = log.entries(snapshot.index + 1, log.stable)
+        await self._wal.replace(snapshot, rest, self._hard)
+
+    # -- linearizable reads -------------------------------------------------------------------
+
+    async def _confirm_reads(self) -> None:
+        while True:
+            await self._read_wanted.wait()
+            self._read_wanted.clear()
+            readers, self._readers = self._readers, []
+            index = await self._confirmed_index(readers)
+            while self.node.log.applied < index:
+                self._applied.clear()
+                await self._applied.wait()
+            for reader in readers:
+                if not reader.done():
+                    reader.set_result(None)
+
+    async def _confirmed_index(self, readers: list[asyncio.Future[None]]) -> int:
+        """The commit index, once a majority has confirmed who leads; 0 if no reader waits for it
+        any longer."""
+        while not all(reader.done() for reader in readers):
+            context = self._host.random.randbytes(8)
+            answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            self._round = (context, answer)
+            self.node.read_index(context)
+            self._pump()
+            try:
+                async with asyncio.timeout(READ_RETRY):
+                    return await answer
+            except TimeoutError:
+                self._round = None
+        return 0
+
+
+def described(message: Message) -> dict[str, Any]:
+    """A message's fields for the trace, without those that say nothing."""
+    fields: dict[str, Any] = {
+        "to": message.to,
+        "type": message.type.name,
+        "term": message.term,
+    }
+    for name in ("index", "log_term", "commit", "reject", "reject_hint"):
+        value = getattr(message, name)
+        if value:
+            fields[name] = value
+    if message.entries:
+        fields["entries"] = len(message.entries)
+    if message.snapshot is not None:
+        fields["snapshot"] = message.snapshot.index
+    return fields

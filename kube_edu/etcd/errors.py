@@ -1,0 +1,96 @@
+"""etcd's errors: gRPC codes and texts, as its clients see them (api/v3rpc/rpctypes/error.go)."""
+
+from __future__ import annotations
+
+CODES = {
+    "OK": 0,
+    "Canceled": 1,
+    "Unknown": 2,
+    "InvalidArgument": 3,
+    "DeadlineExceeded": 4,
+    "NotFound": 5,
+    "ResourceExhausted": 8,
+    "FailedPrecondition": 9,
+    "OutOfRange": 11,
+    "Unimplemented": 12,
+    "Internal": 13,
+    "Unavailable": 14,
+    "DataLoss": 15,
+}
+NAMES = {number: name for name, number in CODES.items()}
+
+
+class EtcdError(Exception):
+    """A request was refused. `code` is the name of the gRPC code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def empty_key() -> EtcdError:
+    return EtcdError("InvalidArgument", "etcdserver: key is not provided")
+
+
+def key_not_found() -> EtcdError:
+    return EtcdError("InvalidArgument", "etcdserver: key not found")
+
+
+def value_provided() -> EtcdError:
+    return EtcdError("InvalidArgument", "etcdserver: value is provided")
+
+
+def lease_provided() -> EtcdError:
+    return EtcdError("InvalidArgument", "etcdserver: lease is provided")
+
+
+def too_many_ops() -> EtcdError:
+    return EtcdError("InvalidArgument", "etcdserver: too many operations in txn request")
+
+
+def duplicate_key() -> EtcdError:
+    return EtcdError("InvalidArgument", "etcdserver: duplicate key given in txn request")
+
+
+def compacted() -> EtcdError:
+    return EtcdError("OutOfRange", "etcdserver: mvcc: required revision has been compacted")
+
+
+def future_revision() -> EtcdError:
+    return EtcdError("OutOfRange", "etcdserver: mvcc: required revision is a future revision")
+
+
+def lease_not_found() -> EtcdError:
+    return EtcdError("NotFound", "etcdserver: requested lease not found")
+
+
+def lease_exists() -> EtcdError:
+    return EtcdError("FailedPrecondition", "etcdserver: lease already exists")
+
+
+def lease_ttl_too_large() -> EtcdError:
+    return EtcdError("OutOfRange", "etcdserver: too large lease TTL")
+
+
+def request_too_large() -> EtcdError:
+    return EtcdError("InvalidArgument", "etcdserver: request is too large")
+
+
+def no_leader() -> EtcdError:
+    return EtcdError("Unavailable", "etcdserver: no leader")
+
+
+def stopped() -> EtcdError:
+    return EtcdError("Unavailable", "etcdserver: server stopped")
+
+
+def timed_out() -> EtcdError:
+    return EtcdError("Unavailable", "etcdserver: request timed out")
+
+
+def unknown_method(path: str) -> EtcdError:
+    return EtcdError("Unimplemented", f"unknown method {path}")
