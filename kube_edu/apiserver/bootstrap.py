@@ -31,12 +31,14 @@ async def _ensure(handle: Handler, obj: Object, *, renew: bool = False) -> None:
     resource, meta = resource_of(obj), obj["metadata"]
     collection = resource.path(meta.get("namespace", ""))
     headers = {"content-type": "application/json", "user-agent": "kube-apiserver"}
+    path = f"{collection}/{meta['name']}"
     while True:
-        response = await handle(Request("POST", collection, (), headers, obj, _MYSELF))
-        if response.status == 409 and renew:
-            path = f"{collection}/{meta['name']}"
+        response = await handle(Request("GET", path, (), headers, None, _MYSELF))
+        if response.status == 404:
+            response = await handle(Request("POST", collection, (), headers, obj, _MYSELF))
+        elif response.status == 200 and renew:
             response = await handle(Request("PUT", path, (), headers, obj, _MYSELF))
-        if response.status < 500:
+        if response.status < 500 and response.status != 409:
             return
         await asyncio.sleep(1)
 
