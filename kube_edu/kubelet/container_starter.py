@@ -84,8 +84,7 @@ class ContainerStarter:
         self._warn(
             pod, "BackOff", f"Back-off restarting failed container {name} in pod {full_name}"
         )
-        minutes, seconds = divmod(int(self._backoff.wait(name)), 60)
-        wait = f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+        wait = _duration(self._backoff.wait(name))
         text = f"back-off {wait} restarting failed container={name} pod={full_name}"
         self.waiting[name] = ("CrashLoopBackOff", text)
         return left
@@ -119,7 +118,7 @@ class ContainerStarter:
             self._warn(pod, "Failed", f"Error: {error.reason}")
             self.waiting[spec["name"]] = (error.reason, str(error))
             return SHOW_SECONDS
-        took = f"{self._t.host.now() - started:.3g}s"
+        took = _duration(round(self._t.host.now() - started, 3))
         self._tell(
             pod,
             "Pulled",
@@ -160,3 +159,11 @@ class ContainerStarter:
 
     def _warn(self, pod: Object, reason: str, message: str) -> None:
         self._t.events.event(pod, "Warning", reason, message)
+
+
+def _duration(seconds: float) -> str:
+    """As Go prints a time.Duration: "397ms", "1.2s", "2m40s"."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f}m{rest:.3g}s" if minutes else f"{rest:.4g}s"

@@ -52,7 +52,7 @@ class Scheduler:
         self._events = EventRecorder(client, host, SCHEDULER_NAME)
         self._pods = self._informers("pods")
         self._nodes = self._informers("nodes")
-        profile = default_profile(client)
+        profile = default_profile(client, self._informers)
         self._framework = Framework(profile, filter=filter, score=score)
         self.queue = SchedulingQueue(self._framework.sort_key, self._framework.events())
         self.cache = Cache()

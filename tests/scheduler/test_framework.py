@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.scheduler.cache import NodeInfo
 from kube_edu.scheduler.framework import FitError, Framework
@@ -14,8 +15,26 @@ from tests.scheduler.objects import node, pod
 NO_CLIENT: Any = None
 
 
-def framework(**roles: Any) -> Framework:
-    return Framework(default_profile(NO_CLIENT), **roles)
+class Informers:
+    """Services and ReplicaSets without an API server."""
+
+    def __init__(self, *objects: Object) -> None:
+        self.objects = objects
+
+    def __call__(self, resource: str) -> Informers:
+        kind = {"services": "Service", "replicasets": "ReplicaSet"}[resource]
+        return Informers(*(obj for obj in self.objects if obj["kind"] == kind))
+
+    def list(self, namespace: str) -> list[Object]:
+        return [obj for obj in self.objects if meta.namespace(obj) == namespace]
+
+    def get(self, key: str) -> Object | None:
+        return next((obj for obj in self.objects if meta.key(obj) == key), None)
+
+
+def framework(*objects: Object, **roles: Any) -> Framework:
+    informers: Any = Informers(*objects)
+    return Framework(default_profile(NO_CLIENT, informers), **roles)
 
 
 def infos(*nodes: Object) -> list[NodeInfo]:
@@ -189,3 +208,67 @@ def test_roles_take_the_place_of_all_plugins_of_their_point() -> None:
 def test_a_score_out_of_range_is_an_error_that_names_the_plugin() -> None:
     with pytest.raises(ValueError, match="plugin 'score' returns an invalid score 101"):
         framework(score=lambda p, n: 101).run_scores({}, pod("p"), infos(node("a")))
+
+
+# --- topology spread
+
+
+def labelled(name: str, **spec: Any) -> Object:
+    made = pod(name, **spec)
+    made["metadata"]["labels"] = {"app": "web"}
+    return made
+
+
+def spread(when: str, max_skew: int = 1) -> list[Object]:
+    return [
+        {
+            "topologyKey": "zone",
+            "maxSkew": max_skew,
+            "whenUnsatisfiable": when,
+            "labelSelector": {"matchLabels": {"app": "web"}},
+        }
+    ]
+
+
+def zones(**pods: int) -> list[NodeInfo]:
+    """One node a zone, with so many pods on it."""
+    nodes = infos(*(node(name, labels={"zone": name}) for name in pods))
+    for info in nodes:
+        for number in range(pods[info.name]):
+            info.add_pod(labelled(f"{info.name}-{number}", nodeName=info.name))
+    return nodes
+
+
+def test_do_not_schedule_keeps_the_skew() -> None:
+    wanted = labelled("p", topologySpreadConstraints=spread("DoNotSchedule"))
+    feasible, rejected = framework().run_filters({}, wanted, zones(a=1, b=0, c=1))
+    assert [n.name for n in feasible] == ["b"]
+    assert str(FitError(rejected)) == (
+        "0/2 nodes are available: 2 node(s) didn't match pod topology spread constraints."
+    )
+
+
+def test_a_node_without_the_label_is_out() -> None:
+    wanted = labelled("p", topologySpreadConstraints=spread("DoNotSchedule"))
+    assert why_not(wanted, *infos(node("x"))) == (
+        "0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints "
+        "(missing required label)."
+    )
+
+
+def test_schedule_anyway_prefers_the_emptier_zone() -> None:
+    wanted = labelled("p", topologySpreadConstraints=spread("ScheduleAnyway"))
+    scores = framework().run_scores({}, wanted, zones(a=2, b=0, c=1))
+    assert scores["b"] > scores["c"] > scores["a"]
+
+
+def test_pods_of_one_service_spread_over_hosts_by_default() -> None:
+    service = {
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": {"app": "web"}},
+    }
+    nodes = zones(a=1, b=0)
+    with_service = framework(service).run_scores({}, labelled("p"), nodes)
+    without = framework().run_scores({}, labelled("p"), nodes)
+    assert with_service["b"] - with_service["a"] > without["b"] - without["a"]
