@@ -167,52 +167,42 @@ _NAT_START = f"""\
 def _add_captures(tables: _Tables, service: ServicePort) -> None:
     """The rules that catch what is sent to an address of the service: in the nat table where
     there is an endpoint to send it to, in the filter table where there is not."""
-    internal = service.local_endpoints if service.internal_local else service.cluster_endpoints
-    external = service.local_endpoints if service.external_local else service.cluster_endpoints
-    internal_chain = chain_name("KUBE-SVL-" if service.internal_local else "KUBE-SVC-", service)
-    external_chain = chain_name("KUBE-EXT-", service)
     # No endpoint at all is said at once (REJECT). No endpoint on this node, where only those
     # will do, is not: a load balancer will try another node (DROP).
-    refuse = "DROP" if service.endpoints else "REJECT"
-    why = "has no local endpoints" if service.endpoints else "has no endpoints"
+    verdict = "DROP" if service.has_endpoints else "REJECT"
+    why = "has no local endpoints" if service.has_endpoints else "has no endpoints"
     refusal = f'-m comment --comment "{service.name} {why}"'
+    external_chain = chain_name("KUBE-EXT-", service)
 
     def to(address: str) -> str:
         return f"{_protocol(service)} -d {address} --dport {service.port}"
 
-    if internal:
-        tables.nat_services.append(
-            f'-A KUBE-SERVICES -m comment --comment "{service.name} cluster IP"'
-            f" {to(service.cluster_ip)} -j {internal_chain}"
-        )
+    def catch(kind: str, address: str, chain: str) -> str:
+        comment = f'-m comment --comment "{service.name} {kind}"'
+        return f"-A KUBE-SERVICES {comment} {to(address)} -j {chain}"
+
+    if service.internal_endpoints:
+        chain = _internal_chain(service)
+        tables.nat_services.append(catch("cluster IP", service.cluster_ip, chain))
     else:
         tables.filter_rules.append(
-            f"-A KUBE-SERVICES {refusal} {to(service.cluster_ip)} -j {refuse}"
+            f"-A KUBE-SERVICES {refusal} {to(service.cluster_ip)} -j {verdict}"
         )
     addresses = [("external IP", address) for address in service.external_ips]
     addresses += [("loadbalancer IP", address) for address in service.load_balancer_ips]
-    for kind, address in addresses:
-        if service.endpoints:
-            tables.nat_services.append(
-                f'-A KUBE-SERVICES -m comment --comment "{service.name} {kind}"'
-                f" {to(address)} -j {external_chain}"
-            )
-        if not external:
-            tables.filter_rules.append(
-                f"-A KUBE-EXTERNAL-SERVICES {refusal} {to(address)} -j {refuse}"
-            )
+    for kind, address in addresses if service.has_endpoints else ():
+        tables.nat_services.append(catch(kind, address, external_chain))
+    unreached = [to(address) for _, address in addresses]
     if service.node_port:
         to_node_port = f"{_protocol(service)} --dport {service.node_port}"
-        if service.endpoints:
+        unreached.append(f"-m addrtype --dst-type LOCAL {to_node_port}")
+        if service.has_endpoints:
+            comment = f"-m comment --comment {service.name}"
             tables.nat_rules.append(
-                f"-A KUBE-NODEPORTS -m comment --comment {service.name} {to_node_port}"
-                f" -j {external_chain}"
+                f"-A KUBE-NODEPORTS {comment} {to_node_port} -j {external_chain}"
             )
-        if not external:
-            tables.filter_rules.append(
-                f"-A KUBE-EXTERNAL-SERVICES {refusal} -m addrtype --dst-type LOCAL"
-                f" {to_node_port} -j {refuse}"
-            )
+    for match in unreached if not service.external_endpoints else ():
+        tables.filter_rules.append(f"-A KUBE-EXTERNAL-SERVICES {refusal} {match} -j {verdict}")
 
 
 def _add_service_chains(
@@ -220,31 +210,31 @@ def _add_service_chains(
 ) -> None:
     """The service port's own chains: KUBE-EXT-… for what comes to an external address, KUBE-SVC-…
     and KUBE-SVL-… that choose an endpoint (any, or one on this node), KUBE-SEP-… for each."""
-    if not service.endpoints:
-        return
-    cluster_chain, local_chain = chain_name("KUBE-SVC-", service), chain_name("KUBE-SVL-", service)
-    chains = []
-    if service.uses_cluster_endpoints and service.cluster_endpoints:
-        chains.append((cluster_chain, service.cluster_endpoints))
-    if service.uses_local_endpoints and service.local_endpoints:
-        chains.append((local_chain, service.local_endpoints))
-
-    internal_chain = local_chain if service.internal_local else cluster_chain
-    if internal_chain in [chain for chain, _ in chains]:
+    if service.internal_endpoints:
         tables.nat_rules.append(
-            f'-A {internal_chain} -m comment --comment "{service.name} cluster IP"'
+            f'-A {_internal_chain(service)} -m comment --comment "{service.name} cluster IP"'
             f" {_protocol(service)} -d {service.cluster_ip} --dport {service.port}"
             f" ! -s {cluster_cidr} -j KUBE-MARK-MASQ"
         )
-    if service.externally_accessible:
+    if service.externally_accessible and service.has_endpoints:
         _add_external_chain(tables, service, cluster_cidr)
-    for chain, endpoints in chains:
-        tables.nat_chains.append(chain)
-        tables.nat_rules += build_chain(service, chain, endpoints)
-    for endpoint in (
-        service.endpoints if service.uses_cluster_endpoints else service.local_endpoints
-    ):
+    external = service.externally_accessible
+    chains = [
+        (not service.internal_local or external, "KUBE-SVC-", service.cluster_endpoints),
+        (service.internal_local or service.external_local, "KUBE-SVL-", service.local_endpoints),
+    ]
+    for used, prefix, endpoints in chains:
+        if used and endpoints:
+            chain = chain_name(prefix, service)
+            tables.nat_chains.append(chain)
+            tables.nat_rules += build_chain(service, chain, endpoints)
+    for endpoint in service.endpoints:
         _add_endpoint_chain(tables, service, endpoint)
+
+
+def _internal_chain(service: ServicePort) -> str:
+    """The chain for what is sent to the cluster IP."""
+    return chain_name("KUBE-SVL-" if service.internal_local else "KUBE-SVC-", service)
 
 
 def _add_external_chain(tables: _Tables, service: ServicePort, cluster_cidr: str) -> None:

@@ -72,20 +72,29 @@ class ServicePort:
         return bool(self.node_port or self.external_ips or self.load_balancer_ips)
 
     @property
-    def uses_cluster_endpoints(self) -> bool:
-        """Even where the external policy is Local: what pods of this node send to an external
-        address of the service is short-circuited to any endpoint."""
-        return not self.internal_local or self.externally_accessible
+    def internal_endpoints(self) -> tuple[Endpoint, ...]:
+        """For what is sent to the cluster IP."""
+        return self.local_endpoints if self.internal_local else self.cluster_endpoints
 
     @property
-    def uses_local_endpoints(self) -> bool:
-        return self.internal_local or (self.external_local and self.externally_accessible)
+    def external_endpoints(self) -> tuple[Endpoint, ...]:
+        """For what is sent to a node port or an external address."""
+        return self.local_endpoints if self.external_local else self.cluster_endpoints
+
+    @property
+    def has_endpoints(self) -> bool:
+        """On whatever node."""
+        return bool(self.cluster_endpoints or self.local_endpoints)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Every endpoint that some traffic from this node may go to."""
-        only_local = (e for e in self.local_endpoints if e not in self.cluster_endpoints)
-        return (*self.cluster_endpoints, *only_local)
+        """Every endpoint that some traffic from this node may go to. An external policy Local
+        does not keep it from the others: what this node's pods send to an external address of
+        the service is short-circuited to any endpoint."""
+        if self.internal_local and not self.externally_accessible:
+            return self.local_endpoints
+        others = (e for e in self.local_endpoints if e not in self.cluster_endpoints)
+        return (*self.cluster_endpoints, *others)
 
 
 def service_ports(

@@ -65,28 +65,25 @@ class Proxier:
     async def sync(self, services: Sequence[ServicePort]) -> int:
         """Open what is missing, close what is not wanted, and tell the rest of its endpoints.
         Connections that flow are left alone."""
-        wanted: dict[Address, ServicePort] = {}
+        wanted: dict[Address, tuple[ServicePort, Sequence[Endpoint]]] = {}
         for service in services:
             if service.protocol == "TCP":
-                wanted[service.cluster_ip, service.port] = service
+                cluster_address = (service.cluster_ip, service.port)
+                wanted[cluster_address] = (service, service.internal_endpoints)
                 if service.node_port:
-                    wanted[self._node_address, service.node_port] = service
+                    node_address = (self._node_address, service.node_port)
+                    wanted[node_address] = (service, service.external_endpoints)
         for address in [address for address in self._listeners if address not in wanted]:
             self._listeners.pop(address)[1].close()
-        for address, service in wanted.items():
-            if address in self._listeners:
-                self._listeners[address][0].update(service)
-            else:
+        for address, (service, endpoints) in wanted.items():
+            if address not in self._listeners:
                 await self._listen(address, service)
+            if address in self._listeners:
+                self._listeners[address][0].update(endpoints, service.affinity_seconds)
         return len(self._listeners)
 
-    def close(self) -> None:
-        for _, server in self._listeners.values():
-            server.close()
-        self._listeners.clear()
-
     async def _listen(self, address: Address, service: ServicePort) -> None:
-        balancer = _Balancer(service)
+        balancer = _Balancer()
 
         async def accept(reader: StreamReader, writer: StreamWriter) -> None:
             await self._pass_on(balancer, reader, writer)
@@ -134,25 +131,25 @@ class Proxier:
 class _Balancer:
     """Which endpoint is next: round robin, or the client's own where sessions are to stick."""
 
-    def __init__(self, service: ServicePort) -> None:
+    def __init__(self) -> None:
+        self._endpoints: Sequence[Endpoint] = ()
+        self._affinity_seconds = 0
         self._turn = 0
-        self._stuck: dict[str, tuple[Endpoint, float]] = {}
-        self.update(service)
+        self._stuck: dict[str, tuple[Endpoint | None, float]] = {}
 
-    def update(self, service: ServicePort) -> None:
-        local = service.internal_local
-        self._endpoints = service.local_endpoints if local else service.cluster_endpoints
-        self._affinity_seconds = service.affinity_seconds
+    def update(self, endpoints: Sequence[Endpoint], affinity_seconds: int) -> None:
+        self._endpoints = endpoints
+        self._affinity_seconds = affinity_seconds
 
     def next(self, client: str) -> Endpoint | None:
         if not self._endpoints:
             return None
         now = asyncio.get_running_loop().time()
         if self._affinity_seconds:
-            endpoint, last = self._stuck.get(client, (None, 0.0))
-            if endpoint in self._endpoints and now - last <= self._affinity_seconds:
-                self._stuck[client] = (endpoint, now)
-                return endpoint
+            stuck, last = self._stuck.get(client, (None, 0.0))
+            if stuck in self._endpoints and now - last <= self._affinity_seconds:
+                self._stuck[client] = (stuck, now)
+                return stuck
         self._turn += 1
         endpoint = self._endpoints[self._turn % len(self._endpoints)]
         if self._affinity_seconds:

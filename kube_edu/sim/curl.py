@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -11,6 +12,9 @@ from kube_edu.host import Response
 from kube_edu.kubelet.cri import ContainerConfig, PodSandboxConfig
 from kube_edu.kubelet.cri.context import ContainerContext
 from kube_edu.sim.dataplane import NodeNetwork
+
+MAX_SECONDS = 60.0
+"""For the whole of a request (curl --max-time)."""
 
 
 class CurlError(OSError):
@@ -33,7 +37,8 @@ async def http_get(
     parts = urlsplit(url if "//" in url else f"http://{url}")
     where = f"{parts.hostname} port {parts.port or 80}"
     try:
-        return await client.get(url), client.packets
+        async with asyncio.timeout(MAX_SECONDS):
+            return await client.get(url), client.packets
     except LookupError as error:
         message = f"Could not resolve host: {parts.hostname}"
         raise CurlError(6, message, client.packets) from error
