@@ -88,6 +88,11 @@ def stopped() -> EtcdError:
     return EtcdError("Unavailable", "etcdserver: server stopped")
 
 
+def leader_failed() -> EtcdError:
+    text = "etcdserver: request timed out, possibly due to previous leader failure"
+    return EtcdError("Unavailable", text)
+
+
 def timed_out() -> EtcdError:
     return EtcdError("Unavailable", "etcdserver: request timed out")
 

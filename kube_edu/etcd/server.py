@@ -241,10 +241,15 @@ class EtcdServer:
         if len(data) > MAX_REQUEST_BYTES:
             raise errors.request_too_large()
         answer = self._answers[id] = asyncio.get_running_loop().create_future()
+        leader = self._driver.leader
         try:
             async with _deadline():
                 await self._submit(data)
                 return await answer
+        except EtcdError as error:
+            if error.code == "Unavailable" and leader and leader != self._driver.leader:
+                raise errors.leader_failed() from None
+            raise
         finally:
             del self._answers[id]
 

@@ -109,9 +109,10 @@ def test_the_directory_of_another_member_is_refused() -> None:
 
 
 def test_a_snapshot_takes_the_place_of_all_before_it() -> None:
+    disk = Memory()
+    written(disk)
+
     async def run() -> None:
-        disk = Memory()
-        written(disk)
         wal = Wal(disk, "etcd-1")
         wal.read()
         snapshot = Snapshot(b"state", 2, 2)
