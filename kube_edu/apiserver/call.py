@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kube_edu.api.resources import RESOURCES, Resource
+from kube_edu.api.resources import RESOURCES, SUBRESOURCES, VERBS, Resource
 from kube_edu.api.status import bad_request, method_not_allowed, no_such_path
 from kube_edu.host import Request
 
@@ -106,11 +106,11 @@ def _check(call: Call) -> None:
 
 def _verb(call: Call) -> str:
     method = call.request.method
-    if call.subresource and method == "POST":
-        return "create"
     verbs = _OBJECT_VERBS if call.name else _COLLECTION_VERBS
-    if method not in verbs:
+    verb = "create" if call.subresource and method == "POST" else verbs.get(method, "")
+    if verb == "list" and call.flag("watch"):
+        verb = "watch"
+    allowed = SUBRESOURCES[call.subresource].verbs if call.subresource else VERBS
+    if verb not in allowed:
         raise method_not_allowed()
-    if method == "GET" and not call.name and call.flag("watch"):
-        return "watch"
-    return verbs[method]
+    return verb

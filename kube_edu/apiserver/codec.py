@@ -53,26 +53,19 @@ def typed(call: Call, obj: Object) -> Object:
 def read_options(call: Call) -> Object:
     """The DeleteOptions of a DELETE: from the body, else from the query."""
     if call.request.body:
-        return _decode_options(call)
-    query = call.request
+        body = read_body(call.request, "DeleteOptions")
+        if not isinstance(body, dict) or body.get("kind", "DeleteOptions") != "DeleteOptions":
+            raise _unrecognized("DeleteOptions", "the body of a delete has to be DeleteOptions")
+        # Every group knows DeleteOptions as its own kind; they are all the same.
+        return schema.decode({**body, "apiVersion": "v1", "kind": "DeleteOptions"})[0]
     options: Object = {}
-    if query.param("gracePeriodSeconds"):
+    if call.request.param("gracePeriodSeconds"):
         options["gracePeriodSeconds"] = call.number("gracePeriodSeconds")
-    if query.param("propagationPolicy"):
-        options["propagationPolicy"] = query.param("propagationPolicy")
-    if query.param("orphanDependents"):
+    if call.request.param("propagationPolicy"):
+        options["propagationPolicy"] = call.request.param("propagationPolicy")
+    if call.request.param("orphanDependents"):
         options["orphanDependents"] = call.flag("orphanDependents")
     return options
-
-
-def _decode_options(call: Call) -> Object:
-    body = read_body(call.request, "DeleteOptions")
-    if not isinstance(body, dict):
-        raise _unrecognized("DeleteOptions", "not an object")
-    if body.get("kind", "DeleteOptions") != "DeleteOptions":
-        raise bad_request("expected the body of a delete to be DeleteOptions")
-    # Every group knows DeleteOptions as its own kind; they are all the same.
-    return schema.decode({**body, "apiVersion": "v1", "kind": "DeleteOptions"})[0]
 
 
 def read_body(request: Request, kind: str = "") -> Any:

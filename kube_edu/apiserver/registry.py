@@ -52,7 +52,7 @@ ATTEMPTS = 8
 """Names that are generated, or addresses allocated, before a create gives up."""
 
 _SERVER_OWNED = ("uid", "creationTimestamp", "generation", "deletionTimestamp",
-                 "deletionGracePeriodSeconds")  # fmt: skip
+                 "deletionGracePeriodSeconds", "managedFields")  # fmt: skip
 
 
 class Registry:
@@ -200,8 +200,7 @@ class Registry:
     async def _new(self, call: Call, draft: Object) -> Object:
         """A draft made whole: name, uid, defaults, admitted and valid."""
         resource, strategy = call.target, strategy_of(call.target)
-        meta = {key: value for key, value in draft["metadata"].items() if key not in _SERVER_OWNED}
-        meta.pop("managedFields", None)
+        meta = {k: v for k, v in draft["metadata"].items() if k not in _SERVER_OWNED}
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"][:58] + name_suffix(self._host.random)
         meta["uid"] = new_uid(self._host.random)
@@ -223,8 +222,7 @@ class Registry:
         """What may come after `old`: the draft, less what its writer may not change."""
         resource, strategy = call.target, strategy_of(call.target)
         owned = {key: old["metadata"][key] for key in _SERVER_OWNED if key in old["metadata"]}
-        meta = {key: value for key, value in draft["metadata"].items() if key not in _SERVER_OWNED}
-        meta.pop("managedFields", None)
+        meta = {k: v for k, v in draft["metadata"].items() if k not in _SERVER_OWNED}
         meta["resourceVersion"] = old["metadata"]["resourceVersion"]
         new = {**draft, "metadata": meta | owned}
         if part == "status":

@@ -87,18 +87,17 @@ class ApiServer:
             case "watch":
                 events = await self._reader.watch(call)
                 return Response(stream=self._shown_events(call, events))
-            case "create" if not call.subresource:
+            case "create":
                 return Response(201, await self._registry.create(call))
             case "update":
                 obj, created = await self._registry.update(call)
                 return Response(201 if created else 200, obj)
             case "patch":
                 return Response(body=await self._registry.patch(call))
-            case "delete" if not call.subresource:
+            case "delete":
                 return Response(body=await self._registry.delete(call))
-            case "deletecollection":
+            case _:
                 return Response(body=await self._delete_collection(call))
-        raise method_not_allowed()
 
     async def _delete_collection(self, call: Call) -> Object:
         """Delete what a list with the same selectors finds; what is gone meanwhile is gone."""

@@ -22,7 +22,6 @@ from kube_edu.api.status import (
     internal_error,
     invalid,
     invalid_value,
-    method_not_allowed,
     required,
     success,
 )
@@ -34,6 +33,8 @@ from kube_edu.apiserver.registry import Registry
 from kube_edu.host import Host, HttpClient, Request, Response
 
 KUBELET_PORT = 10250
+
+_SCALE = ("autoscaling/v1", "Scale")
 
 
 class Subresources:
@@ -58,20 +59,16 @@ class Subresources:
         """autoscaling/v1 Scale: the replicas of any workload, without knowing its kind."""
         if call.verb == "get":
             return Response(body=scale_of(await self._reader.get(call)))
-        if call.verb == "update":
-            body = read_object(call, "autoscaling/v1", "Scale")
-            written = await self._registry.modify(call, lambda o: _scaled(call, o, body))
-        elif call.verb == "patch":
-            patch, content_type = read_body(call.request), media_type_of(call.request)
+        is_patch, content_type = call.verb == "patch", media_type_of(call.request)
+        body = read_body(call.request) if is_patch else read_object(call, *_SCALE)
 
-            def change(current: Object) -> Object:
-                patched = apply_patch(scale_of(current), patch, content_type)
-                return _scaled(call, current, typed(call, patched))
+        def change(workload: Object) -> Object:
+            if not is_patch:
+                return _scaled(call, workload, body)
+            patched = apply_patch(scale_of(workload), body, content_type)
+            return _scaled(call, workload, typed(call, patched))
 
-            written = await self._registry.modify(call, change)
-        else:
-            raise method_not_allowed()
-        return Response(body=scale_of(written))
+        return Response(body=scale_of(await self._registry.modify(call, change)))
 
     async def bind(self, call: Call) -> Response:
         """The scheduler's decision: set spec.nodeName, once

@@ -399,3 +399,14 @@ def test_events_are_forgotten_after_an_hour() -> None:
         assert len(leases) == 1 and 0 not in leases
 
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("method", "url"),
+    [("GET", f"{PODS}/web/binding"), ("POST", f"{PODS}/web"), ("PUT", PODS), ("POST", "/version")],
+)
+def test_a_method_that_a_path_does_not_have_is_not_allowed(method: str, url: str) -> None:
+    async def scenario(world: World) -> None:
+        assert (await world.ask(method, url))["reason"] == "MethodNotAllowed"
+
+    run(scenario)
