@@ -1,0 +1,1 @@
+"""Add-ons: what makes a cluster useful, and runs in it as any other workload does."""
