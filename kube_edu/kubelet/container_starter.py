@@ -13,10 +13,10 @@ from kube_edu.api.meta import Object
 from kube_edu.client import EventRecorder
 from kube_edu.host import Host
 from kube_edu.kubelet.backoff import Backoff
+from kube_edu.kubelet.cni import PodNetwork
 from kube_edu.kubelet.config import ConfigResolver, Volumes
 from kube_edu.kubelet.cri import ContainerStatus, CriError, Runtime
 from kube_edu.kubelet.pod_state import PodState
-from kube_edu.kubelet.probes import Prober
 from kube_edu.kubelet.status_manager import StatusManager
 
 RETRY_SECONDS = 10.0
@@ -35,7 +35,7 @@ class Tools:
     config: ConfigResolver
     statuses: StatusManager
     events: EventRecorder
-    prober: Prober
+    network: PodNetwork
     images: dict[str, None] = field(default_factory=dict)
     """The images that were pulled for this kubelet."""
 

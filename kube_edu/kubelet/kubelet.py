@@ -21,14 +21,13 @@ from kube_edu.kubelet.container_starter import Tools
 from kube_edu.kubelet.cri import Runtime
 from kube_edu.kubelet.node import CAPACITY, NodeAgent
 from kube_edu.kubelet.pod_workers import PodWorker
-from kube_edu.kubelet.probes import NetworkProber, Prober
 from kube_edu.kubelet.server import KubeletServer
 from kube_edu.kubelet.sources import Manifests, PodSources
 from kube_edu.kubelet.status_manager import StatusManager
 
 
 class Kubelet:
-    """One node's agent. `prober` reaches pods for probes: by default over `network`."""
+    """One node's agent. `manifests` are its static pods; `handle` serves its own API."""
 
     def __init__(
         self,
@@ -38,7 +37,6 @@ class Kubelet:
         network: PodNetwork,
         *,
         manifests: Manifests | None = None,
-        prober: Prober | None = None,
         labels: Mapping[str, str] | None = None,
         capacity: Mapping[str, str] = CAPACITY,
         cluster_dns: str = "10.96.0.10",
@@ -64,8 +62,7 @@ class Kubelet:
             cluster_domain=cluster_domain,
             host_address=host.address,
         )
-        prober = prober or NetworkProber(network, host.address)
-        self._tools = Tools(host, runtime, config, self._statuses, self._events, prober)
+        self._tools = Tools(host, runtime, config, self._statuses, self._events, network)
         self._server = KubeletServer(host, runtime, self._pods)
         self._workers: dict[str, PodWorker] = {}
         self._group: asyncio.TaskGroup | None = None

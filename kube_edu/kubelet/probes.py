@@ -8,44 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any
 from urllib.parse import parse_qsl
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.client import EventRecorder
-from kube_edu.host import Host, Request, Response
+from kube_edu.host import Host, Request
 from kube_edu.kubelet.cni import PodNetwork
 from kube_edu.kubelet.cri import ContainerStatus, CriError, Runtime
 
 KINDS = {"Startup": "startupProbe", "Liveness": "livenessProbe", "Readiness": "readinessProbe"}
-
-
-class Prober(Protocol):
-    """How probes reach a pod: what differs between simulation and live. Both raise OSError
-    (ConnectionError, TimeoutError) when they do not."""
-
-    async def http(self, address: str, port: int, request: Request) -> Response: ...
-
-    async def tcp(self, address: str, port: int) -> None: ...
-
-
-class NetworkProber:
-    """Probes over a simulated pod network, from the node's own address."""
-
-    def __init__(self, network: PodNetwork, source: str) -> None:
-        self._network = network
-        self._source = source
-
-    async def http(self, address: str, port: int, request: Request) -> Response:
-        answer = await self._network.exchange(self._source, address, port, "TCP", request)
-        if not isinstance(answer, Response):
-            raise ConnectionError("malformed HTTP response")
-        return answer
-
-    async def tcp(self, address: str, port: int) -> None:
-        """Connect, send nothing, hang up."""
-        await self._network.exchange(self._source, address, port, "TCP", b"")
 
 
 class PodProbes:
@@ -56,13 +29,13 @@ class PodProbes:
         self,
         host: Host,
         runtime: Runtime,
-        prober: Prober,
+        network: PodNetwork,
         events: EventRecorder,
         changed: Callable[[], None],
     ) -> None:
         self._host = host
         self._runtime = runtime
-        self._prober = prober
+        self._network = network
         self._events = events
         self._changed = changed
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
@@ -179,7 +152,7 @@ class PodProbes:
                     host, port = action.get("host") or address, _port(action["port"], spec)
                     scheme, path = action.get("scheme", "HTTP").lower(), action.get("path", "/")
                     target = f'Get "{scheme}://{host}:{port}{path}": '
-                    response = await self._prober.http(host, port, _request(action))
+                    response = await self._send(host, port, _request(action))
                     if 200 <= response.status < 400:
                         return None
                     return f"HTTP probe failed with statuscode: {response.status}"
@@ -187,7 +160,7 @@ class PodProbes:
                     action = probe["tcpSocket"]
                     host, port = action.get("host") or address, _port(action["port"], spec)
                     target = f"dial tcp {host}:{port}: "
-                    await self._prober.tcp(host, port)
+                    await self._send(host, port, b"")  # connect, and hang up
                 return None
         except TimeoutError:
             if "exec" in probe:
@@ -195,6 +168,10 @@ class PodProbes:
             return f"{target}context deadline exceeded"
         except (OSError, CriError) as error:
             return f"{target}{error}"
+
+    async def _send(self, address: str, port: int, payload: Any) -> Any:
+        """From the node's own address, over its pod network."""
+        return await self._network.exchange(self._host.address, address, port, "TCP", payload)
 
 
 def _port(port: int | str, spec: Object) -> int:

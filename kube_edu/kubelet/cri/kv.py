@@ -13,6 +13,7 @@ from kube_edu.kubelet.cri.context import ContainerContext
 
 PORT = 6379
 REPLICATION_SECONDS = 1.0
+REPLICATION_TIMEOUT = 5.0
 
 
 async def kv(container: ContainerContext) -> int:
@@ -42,7 +43,8 @@ async def kv(container: ContainerContext) -> int:
 async def _replicate(container: ContainerContext, server: KeyValueServer) -> None:
     assert server.leader is not None
     try:
-        answer = await container.connect(*server.leader, encode("SYNC"))
+        async with asyncio.timeout(REPLICATION_TIMEOUT):
+            answer = await container.connect(*server.leader, encode("SYNC"))
     except (OSError, LookupError):
         return  # the leader is away: serve what there is, and try again
     flat = decode_array(answer)
