@@ -104,21 +104,20 @@ class Dns:
             return
         reply.flags |= dns.flags.AA
         found = self._find(name)
-        answers = [r for r in found or () if r.type in (type, "CNAME") and not r.name]
-        answers = _rotated(answers, reply.id)
-        for alias in [r.data.rstrip(".").lower() for r in answers if r.type == "CNAME" != type]:
-            if self._is_ours(alias):
-                answers += [
-                    r._replace(name=alias) for r in self._find(alias) or () if r.type == type
-                ]
+        answers = _rotated(_of_type(found, type), reply.id)
+        if answers and answers[0].type == "CNAME" != type:
+            alias = answers[0].data.rstrip(".").lower()
+            further = _of_type(self._find(alias), type) if self._is_ours(alias) else []
+            answers += [record._replace(name=alias) for record in further]
         _fill(reply.answer, answers, name)
         if type == "SRV":
-            _fill(reply.additional, [r for r in found or () if r.name], name)
+            _fill(reply.additional, [record for record in found or () if record.name], name)
         if found is None:
             reply.set_rcode(dns.rcode.NXDOMAIN)
         if not answers:
-            _fill(reply.authority, [self._start_of_authority()], self._domain)
-        said = [r.data for r in answers] or ["NOERROR" if found is not None else "NXDOMAIN"]
+            zone = "in-addr.arpa" if name.endswith(".in-addr.arpa") else self._domain
+            _fill(reply.authority, [self._start_of_authority()], zone)
+        said = [record.data for record in answers] or [dns.rcode.to_text(reply.rcode())]
         self._host.record("dns.query", name=name, type=type, answer=said)
 
     def _is_ours(self, name: str) -> bool:
@@ -182,6 +181,8 @@ class Dns:
         """Host name, address and ports of each ready endpoint. One without a host name of its
         own gets one made of its address."""
         for endpoint_slice in self._slices.by_index("service", meta.key(service)):
+            if endpoint_slice.get("addressType") != "IPv4":
+                continue
             for endpoint in endpoint_slice.get("endpoints") or ():
                 if (endpoint.get("conditions") or {}).get("ready") is not False:
                     address = endpoint["addresses"][0]
@@ -224,6 +225,11 @@ def _cluster_ips(service: Object) -> list[str]:
 
 def _slice_addresses(endpoint_slice: Object) -> Iterable[str]:
     return dict.fromkeys(e["addresses"][0] for e in endpoint_slice.get("endpoints") or ())
+
+
+def _of_type(found: list[Record] | None, type: str) -> list[Record]:
+    """The records that answer a question of this type; an alias answers any."""
+    return [record for record in found or () if record.type in (type, "CNAME") and not record.name]
 
 
 def _rotated(records: list[Record], by: int) -> list[Record]:

@@ -24,6 +24,7 @@ OBJECTS = [
     service("shop/crowd", "None", ("x", 1)),
     service("shop/inside", "", type="ExternalName", externalName="web.shop.svc.cluster.local"),
     service("shop/outside", "", type="ExternalName", externalName="www.example.com"),
+    {**endpoint_slice("shop/db", [{"addresses": ["fd00::2"]}]), "addressType": "IPv6"},
     endpoint_slice("default/kubernetes", [{"addresses": ["192.168.0.9"]}], ("https", 6443)),
     endpoint_slice("shop/idle", [{"addresses": ["10.244.1.9"], **NOT_READY}]),
     endpoint_slice(
@@ -39,6 +40,8 @@ OBJECTS = [
         "shop/crowd", [{"addresses": [f"10.244.3.{n}"]} for n in range(2, 102)], ("x", 1)
     ),
 ]
+IPV6 = next(o for o in OBJECTS if o.get("addressType") == "IPv6")
+IPV6["metadata"]["name"] = "db-ipv6"
 
 
 def start(objects: list = OBJECTS) -> Dns:
@@ -133,6 +136,7 @@ def test_an_external_name_is_an_alias_followed_inside_the_cluster(server: Dns) -
     alias, address = ask(server, "inside.shop.svc.cluster.local").answer
     assert str(alias[0]) == "web.shop.svc.cluster.local."
     assert (str(address.name), str(address[0])) == (str(alias[0]), "10.96.0.20")
+    assert answers(server, "inside.shop.svc.cluster.local", "CNAME") == [str(alias[0])]
 
 
 def test_no_such_name_is_not_no_such_record(server: Dns) -> None:
