@@ -29,14 +29,14 @@ def read_object(call: Call, api_version: str, kind: str) -> Object:
     body = read_body(call.request, kind)
     if not isinstance(body, dict):
         raise _unrecognized(kind, f"cannot unmarshal {type(body).__name__} into an object")
-    obj = {"apiVersion": api_version, "kind": kind} | {k: v for k, v in body.items() if v != ""}
+    said = {"apiVersion": api_version, "kind": kind} | {k: v for k, v in body.items() if v != ""}
+    return typed(call, said, api_version, kind)
+
+
+def typed(call: Call, obj: Object, api_version: str, kind: str) -> Object:
+    """A clean copy of an object that says it is of this kind; raises ApiError when it is not, or
+    a field has the wrong type."""
     _check_kind(obj, api_version, kind)
-    return typed(call, obj)
-
-
-def typed(call: Call, obj: Object) -> Object:
-    """A clean copy of an object that says its kind; raises ApiError for a field of the wrong
-    type, and tells unknown fields."""
     validation = call.request.param("fieldValidation") or "Warn"
     if validation not in ("Ignore", "Warn", "Strict"):
         supported = '"Ignore", "Strict", "Warn"'
@@ -84,11 +84,17 @@ def read_body(request: Request, kind: str = "") -> Any:
             # By way of JSON, so that keys are strings and nothing is in it that JSON has not.
             return json.loads(json.dumps(yaml.load(data, _Loader)))
         if media_type.endswith("json"):
-            return json.loads(data)
+            value = json.loads(data)
+            return _without_surrogates(value) if rb"\ud" in data.lower() else value
     except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
         text = " ".join(str(error).split())
         raise _unrecognized(kind, f"{media_type} parse error: {text}") from None
     raise unsupported_media_type((JSON, YAML, PROTOBUF))
+
+
+def _without_surrogates(value: Any) -> Any:
+    r"""Halves of characters ("\ud800") cannot be stored; Go replaces them too."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def media_type_of(request: Request) -> str:
@@ -96,7 +102,7 @@ def media_type_of(request: Request) -> str:
 
 
 def _check_kind(obj: Object, api_version: str, kind: str) -> None:
-    got_version, got_kind = obj["apiVersion"], obj["kind"]
+    got_version, got_kind = obj.get("apiVersion"), obj.get("kind")
     if not isinstance(got_version, str) or not isinstance(got_kind, str):
         raise _unrecognized(kind, "apiVersion and kind have to be strings")
     if got_version != api_version:

@@ -66,7 +66,7 @@ class Subresources:
             if not is_patch:
                 return _scaled(call, workload, body)
             patched = apply_patch(scale_of(workload), body, content_type)
-            return _scaled(call, workload, typed(call, patched))
+            return _scaled(call, workload, typed(call, patched, *_SCALE))
 
         return Response(body=scale_of(await self._registry.modify(call, change)))
 
