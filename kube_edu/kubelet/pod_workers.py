@@ -36,7 +36,7 @@ class PodWorker:
         self._t = tools
         self._probes = PodProbes(tools.host, tools.runtime, tools.network, tools.events, self.wake)
         self._starter = ContainerStarter(tools)
-        self._volumes: dict[str, Files] = {}
+        self._volumes: dict[str, Files] | None = None
         self._next_look: float | None = None
         self._gone = False
         self._wake = asyncio.Event()
@@ -101,7 +101,7 @@ class PodWorker:
 
     async def _sync(self) -> None:
         """One look, and what it asks for."""
-        self._t.host.record("kubelet.sync", object=self._reference)
+        self._t.host.record("kubelet.sync", object=f"pods/{meta.key(self.pod)}")
         state = await self._observe()
         self._publish(state)
         if self._ending():
@@ -110,14 +110,17 @@ class PodWorker:
         for container, message in actions.kill:
             self._t.events.event(self.pod, "Normal", "Killing", message)
             await self._t.runtime.stop_container(container.id, self._grace())
+        if actions.start and self._volumes is None:
+            self._volumes = await self._t.config.volumes(self.pod)
         if actions.create_sandbox:
             await self._create_sandbox(state)
+        if actions.create_sandbox or actions.kill:
             state = await self._observe()
             self._publish(state)
             actions = compute_actions(self.pod, state, {})
         for spec in actions.start:
-            self._look_in(await self._starter.start(self.pod, spec, state, self._volumes))
-        if actions.kill or actions.start:
+            self._look_in(await self._starter.start(self.pod, spec, state, self._volumes or {}))
+        if actions.start:
             self._publish(await self._observe())
 
     async def _terminate(self) -> None:
@@ -156,27 +159,18 @@ class PodWorker:
 
     def _publish(self, state: PodState, *, stopped: bool = False) -> None:
         """Say how the pod is; one that has ended stays as it was."""
-        old = self._t.statuses.get(self.pod)
-        status = (
-            old
-            if old.get("phase") in ENDED
-            else pod_status(
+        status = self._t.statuses.get(self.pod)
+        if status.get("phase") not in ENDED:
+            status = pod_status(
                 self.pod,
                 state,
-                old,
+                status,
                 waiting=self._starter.waiting,
                 verdicts=self._probes,
                 host_address=self._t.host.address,
                 stopped=stopped,
             )
-        )
         self._t.statuses.set(self.pod, status, ended=stopped)
-
-    @property
-    def _reference(self) -> str:
-        return f"pods/{meta.key(self.pod)}"
-
-    # --- doing
 
     async def _create_sandbox(self, state: PodState) -> None:
         attempt = 0
@@ -184,7 +178,6 @@ class PodWorker:
             attempt = state.sandboxes[0].config.attempt + 1
             text = "Pod sandbox changed, it will be killed and re-created."
             self._t.events.event(self.pod, "Normal", "SandboxChanged", text)
-        self._volumes = await self._t.config.volumes(self.pod)
         try:
             await self._t.runtime.run_pod_sandbox(self._t.config.sandbox(self.pod, attempt))
         except CriError as error:

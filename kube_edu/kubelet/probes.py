@@ -138,40 +138,53 @@ class PodProbes:
     ) -> str | None:
         """One attempt: None if it passed, otherwise what went wrong."""
         timeout = probe.get("timeoutSeconds", 1)
-        target = ""
         try:
             async with asyncio.timeout(timeout):
                 if "exec" in probe:
                     command = probe["exec"]["command"]
-                    code, output, errors = await self._runtime.exec_sync(
-                        container.id, command, timeout
-                    )
-                    return None if code == 0 else (output + errors).decode().strip()
+                    return await self._exec(container, command, timeout)
                 if "httpGet" in probe:
-                    action = probe["httpGet"]
-                    host, port = action.get("host") or address, _port(action["port"], spec)
-                    scheme, path = action.get("scheme", "HTTP").lower(), action.get("path", "/")
-                    target = f'Get "{scheme}://{host}:{port}{path}": '
-                    response = await self._send(host, port, _request(action))
-                    if 200 <= response.status < 400:
-                        return None
-                    return f"HTTP probe failed with statuscode: {response.status}"
+                    return await self._http(probe["httpGet"], spec, address)
                 if "tcpSocket" in probe:
-                    action = probe["tcpSocket"]
-                    host, port = action.get("host") or address, _port(action["port"], spec)
-                    target = f"dial tcp {host}:{port}: "
-                    await self._send(host, port, b"")  # connect, and hang up
+                    return await self._tcp(probe["tcpSocket"], spec, address)
                 return None
         except TimeoutError:
-            if "exec" in probe:
-                return f"command timed out after {timeout}s"
-            return f"{target}context deadline exceeded"
-        except (OSError, CriError) as error:
-            return f"{target}{error}"
+            return f"timed out after {timeout}s: context deadline exceeded"
 
-    async def _send(self, address: str, port: int, payload: Any) -> Any:
-        """From the node's own address, over its pod network."""
-        return await self._network.exchange(self._host.address, address, port, "TCP", payload)
+    async def _exec(
+        self, container: ContainerStatus, command: list[str], timeout: float
+    ) -> str | None:
+        try:
+            code, output, errors = await self._runtime.exec_sync(container.id, command, timeout)
+        except CriError as error:
+            return str(error)
+        return None if code == 0 else (output + errors).decode().strip()
+
+    async def _http(self, action: Object, spec: Object, address: str) -> str | None:
+        host, port = action.get("host") or address, _port(action["port"], spec)
+        response, problem = await self._send(host, port, _request(action))
+        if problem:
+            scheme, path = action.get("scheme", "HTTP").lower(), action.get("path", "/")
+            return f'Get "{scheme}://{host}:{port}{path}": {problem}'
+        if 200 <= response.status < 400:
+            return None
+        return f"HTTP probe failed with statuscode: {response.status}"
+
+    async def _tcp(self, action: Object, spec: Object, address: str) -> str | None:
+        """Connect, send nothing, hang up."""
+        host, port = action.get("host") or address, _port(action["port"], spec)
+        return (await self._send(host, port, b""))[1]
+
+    async def _send(self, address: str, port: int, payload: Any) -> tuple[Any, str | None]:
+        """From the node's own address over its pod network: the answer, or why there is none."""
+        try:
+            source = self._host.address
+            answer = await self._network.exchange(source, address, port, "TCP", payload)
+        except ConnectionRefusedError:
+            return None, f"dial tcp {address}:{port}: connect: connection refused"
+        except ConnectionError as error:
+            return None, str(error)
+        return answer, None
 
 
 def _port(port: int | str, spec: Object) -> int:

@@ -202,7 +202,7 @@ class Framework:
             for name, score in scores.items():
                 if not 0 <= score <= MAX_NODE_SCORE:
                     raise ValueError(
-                        f"plugin {plugin.name!r} returns an invalid score {score}, it should in "
+                        f"plugin {plugin.name!r} returns an invalid score {score}, it should be in "
                         f"the range of [0, {MAX_NODE_SCORE}] after normalizing"
                     )
                 sums[name] += score * weight

@@ -191,6 +191,22 @@ def test_a_restarted_kubelet_adopts_what_runs() -> None:
     assert int(world.get()["metadata"]["resourceVersion"]) <= written
 
 
+def test_an_adopted_pod_keeps_its_volumes() -> None:
+    world = World()
+    world.create("{apiVersion: v1, kind: ConfigMap, metadata: {name: cm}, data: {a: one}}")
+    world.pod(
+        image="busybox",
+        container="args: [sh, -c, 'cat /v/a; sleep 10'], volumeMounts: [{name: v, mountPath: /v}]",
+        spec="volumes: [{name: v, configMap: {name: cm}}]",
+    )
+    world.run(3)
+    world.node.kill("kubelet")
+    world.node.revive("kubelet")
+    world.run(12)
+    assert world.container()["restartCount"] == 1
+    assert world.logs() == "one\n"
+
+
 def test_a_restarted_kubelet_removes_what_nobody_wants() -> None:
     world = World()
     world.pod()

@@ -94,7 +94,7 @@ def test_no_answer_in_time_is_a_failure() -> None:
     world.run(30)
     assert not meta.condition_is(world.get(), "Ready")
     assert world.events("Unhealthy") == [
-        'Readiness probe failed: Get "http://10.244.1.2:80/healthz": context deadline exceeded'
+        "Readiness probe failed: timed out after 1s: context deadline exceeded"
     ]
 
 
@@ -116,6 +116,9 @@ def test_tcp_and_named_ports() -> None:
     world.run(5)
     assert meta.condition_is(world.get("open"), "Ready")
     assert not meta.condition_is(world.get("closed"), "Ready")
+    assert world.events("Unhealthy") == [
+        "Readiness probe failed: dial tcp 10.244.1.3:81: connect: connection refused"
+    ]
 
 
 def test_exec_asks_for_the_exit_code() -> None:
@@ -143,3 +146,14 @@ def test_exec_asks_for_the_exit_code() -> None:
     assert message == (
         "Liveness probe failed: cat: can't open '/tmp/healthy': No such file or directory"
     )
+
+
+def test_a_container_that_never_gets_healthy_ends_in_a_crash_loop() -> None:
+    patient = Patient()
+    patient.healthy = False
+    world = World(images={"web": patient.run})
+    world.pod(container=f"livenessProbe: {{{HTTP}, periodSeconds: 2, failureThreshold: 1}}")
+    world.run(6)
+    waiting = world.container()["state"]["waiting"]
+    assert waiting["reason"] == "CrashLoopBackOff"
+    assert waiting["message"].startswith("back-off 10s restarting")
