@@ -60,6 +60,10 @@ def test_a_follower_copies_its_leader() -> None:
     say("10.244.1.2", "SET", "k", "v")
     world.run(2)
     assert say("10.244.1.3", "GET", "k") == b"$1\r\nv\r\n"
+    (leader,) = [c for c in world.ask(world.runtime.list_containers()) if not c.config.args]
+    command = ["redis-cli", "-h", "10.244.1.3", "SET", "k", "w"]
+    code, output, _ = world.ask(world.runtime.exec_sync(leader.id, command, 1))
+    assert (code, output) == (1, b"READONLY You can't write against a read only replica.\n")
 
 
 def test_a_mounted_page_is_served() -> None:
@@ -73,6 +77,7 @@ def test_a_mounted_page_is_served() -> None:
     )
     world.run(3)
     assert world.get_url("/", "10.244.1.2") == "Hi"
+    assert "404" in world.get_url("/nothing", "10.244.1.2")
 
 
 def test_agnhost_listens_where_it_is_told() -> None:

@@ -25,7 +25,7 @@ def test_a_pod_runs_and_becomes_ready() -> None:
     container = status["containerStatuses"][0]
     assert container["ready"] and container["started"] and container["restartCount"] == 0
     assert "running" in container["state"]
-    assert world.get_url("/hostname", "10.244.1.2") == "web"
+    assert "Served by web<" in world.get_url("/", "10.244.1.2")
 
 
 def test_its_events_are_the_ones_that_kubectl_describe_shows() -> None:

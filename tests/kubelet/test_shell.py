@@ -82,6 +82,7 @@ def test_wget_asks_other_pods() -> None:
               spec="restartPolicy: Never")  # fmt: skip
     world.run(60)
     assert world.logs("client").splitlines() == [
-        "Hello from web (10.244.1.2)",
+        "<h1>Welcome to nginx!</h1>",
+        "<p>Served by web</p>",
         "wget: bad address 'nowhere'",
     ]

@@ -7,27 +7,55 @@ the end of the grace period, as a real shell is when it is a container's first p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from kube_edu.host import Request, Response
 from kube_edu.kubelet.cri import shell
 from kube_edu.kubelet.cri.context import Behaviour, ContainerContext
+from kube_edu.kubelet.cri.images import repository
 from kube_edu.kubelet.cri.kv import kv, kv_command
 
-WEB_ROOT = "/usr/share/nginx/html"
+ROOTS = {"nginx": "/usr/share/nginx/html", "httpd": "/usr/local/apache2/htdocs"}
+
+Answer = Callable[[str, Request], Awaitable[Response]]
 
 
 async def web(container: ContainerContext) -> int:
-    """nginx and httpd: answer on port 80 with the page that is mounted, or the pod's name."""
-    return await _serve_http(container, 80)
+    """nginx and httpd: the files that are mounted in the document root, on port 80."""
+    name = repository(container.config.image).rpartition("/")[2]
+
+    async def answer(source: str, request: Request) -> Response:
+        path = f"{request.path}index.html" if request.path.endswith("/") else request.path
+        try:
+            return Response(200, container.files.read(ROOTS[name] + path).decode())
+        except FileNotFoundError:
+            if path != "/index.html":
+                return Response(404, "<h1>404 Not Found</h1>\n")
+        served_by = container.env["HOSTNAME"]
+        return Response(200, f"<h1>Welcome to {name}!</h1>\n<p>Served by {served_by}</p>\n")
+
+    return await _serve_http(container, 80, answer)
 
 
 async def agnhost(container: ContainerContext) -> int:
     """The helper of Kubernetes' own tests: `netexec`, `serve-hostname`, `pause`."""
+
+    async def answer(source: str, request: Request) -> Response:
+        match request.path:
+            case "/" | "/hostname":
+                return Response(200, container.env["HOSTNAME"])
+            case "/clientip":
+                return Response(200, source)
+            case "/echo":
+                return Response(200, request.param("msg"))
+            case "/healthz" | "/readyz":
+                return Response(200, "ok")
+        return Response(404, "404 page not found\n")
+
     ports = {"netexec": 8080, "serve-hostname": 9376}
-    words = [word for word in container.command if not word.startswith("-")]
-    mode = next((word for word in words if word in ports), "pause")
+    mode = next((word for word in container.command if word in ports), "pause")
     if mode == "pause":
         return await pause(container)
     port = ports[mode]
@@ -35,14 +63,14 @@ async def agnhost(container: ContainerContext) -> int:
         name, _, value = flag.lstrip("-").partition("=")
         if name in ("http-port", "port"):
             port = int(value)
-    return await _serve_http(container, port)
+    return await _serve_http(container, port, answer)
 
 
-async def _serve_http(container: ContainerContext, port: int) -> int:
+async def _serve_http(container: ContainerContext, port: int, answer: Answer) -> int:
     async def serve(source: str, request: Any) -> Response:
         if not isinstance(request, Request):
             return Response(400, "400 Bad Request\n")
-        response = _page(container, source, request)
+        response = await answer(source, request)
         container.log(f'{source} - "{request.method} {request.path}" {response.status}')
         return response
 
@@ -51,44 +79,22 @@ async def _serve_http(container: ContainerContext, port: int) -> int:
     return 0
 
 
-def _page(container: ContainerContext, source: str, request: Request) -> Response:
-    name = container.env["HOSTNAME"]
-    match request.path:
-        case "/hostname":
-            return Response(200, name)
-        case "/clientip":
-            return Response(200, source)
-        case "/echo":
-            return Response(200, request.param("msg"))
-        case "/healthz" | "/healthz/":
-            return Response(200, "ok")
-    page = f"{request.path}index.html" if request.path.endswith("/") else request.path
-    try:
-        return Response(200, container.files.read(WEB_ROOT + page).decode())
-    except FileNotFoundError:
-        return Response(200, f"Hello from {name} ({container.address})\n")
-
-
 async def guestbook(container: ContainerContext) -> int:
-    """The frontend of the guestbook: writes to the service redis-leader, reads from
-    redis-follower, both under the names that the tutorial gives them."""
+    """The frontend of the guestbook: GET /?cmd=set&key=K&value=V writes to the service
+    redis-leader, GET /?cmd=get&key=K reads from redis-follower."""
 
-    async def serve(source: str, request: Any) -> Response:
-        if not isinstance(request, Request):
-            return Response(400, "400 Bad Request\n")
+    async def answer(source: str, request: Request) -> Response:
         key = request.param("key", "messages")
         try:
             if request.param("cmd") == "set":
                 await kv_command(container, "redis-leader", "SET", key, request.param("value"))
                 return Response(200, '{"message": "Updated"}')
-            data = await kv_command(container, "redis-follower", "GET", key)
+            found = await kv_command(container, "redis-follower", "GET", key)
         except (OSError, LookupError, ValueError) as error:
             return Response(502, f"{error}\n")
-        return Response(200, f'{{"data": "{data or ""}"}}')
+        return Response(200, json.dumps({"data": found or ""}))
 
-    container.listen(80, serve)
-    await container.terminated.wait()
-    return 0
+    return await _serve_http(container, 80, answer)
 
 
 async def sh(container: ContainerContext) -> int:
@@ -97,12 +103,9 @@ async def sh(container: ContainerContext) -> int:
 
 
 async def python(container: ContainerContext) -> int:
-    """The simulation runs no Python code of others; `python -m http.server` it knows."""
-    if "http.server" in container.command:
-        last = container.command[-1]
-        return await _serve_http(container, int(last) if last.isdigit() else 8000)
+    """A simulation runs no programs of others, so this interpreter knows none."""
     if container.command:
-        container.log("python: the simulation knows only: python -m http.server [PORT]")
+        container.log(f"{container.command[0]}: no Python program runs in the simulation")
         return 1
     return 0
 

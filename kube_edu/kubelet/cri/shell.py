@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from kube_edu.api.meta import timestamp
 from kube_edu.kubelet.cri.context import ContainerContext
+from kube_edu.kubelet.cri.kv import kv_command
 
 Write = Callable[[str], None]
 """Takes lines of output."""
@@ -236,6 +237,20 @@ async def _wget(context: ContainerContext, args: list[str], write: Write) -> int
     return 0 if response.status < 400 else 1
 
 
+async def _redis_cli(context: ContainerContext, args: list[str], write: Write) -> int:
+    """redis-cli [-h HOST] COMMAND..."""
+    host = context.address
+    if args[:1] == ["-h"]:
+        host, args = args[1], args[2:]
+    try:
+        reply = await kv_command(context, host, *args)
+    except (LookupError, OSError, ValueError) as error:
+        write(str(error))
+        return 1
+    write("(nil)" if reply is None else reply)
+    return 0
+
+
 def _exit(context: ContainerContext, args: list[str], write: Write) -> int:
     raise ExitShell(int(args[0]) if args else 0)
 
@@ -309,6 +324,7 @@ COMMANDS: dict[str, Command] = {
     "hostname": _hostname,
     "ls": _ls,
     "mkdir": lambda context, args, write: 0,
+    "redis-cli": _redis_cli,
     "rm": _rm,
     "sleep": _sleep,
     "touch": _touch,
