@@ -8,6 +8,7 @@ time: whatever comes in meanwhile goes into the next frame together (group commi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,9 @@ SNAPSHOT_COUNT = 10_000
 
 KEEP_ENTRIES = 5_000
 """Entries behind a snapshot that stay, for members that are a little behind."""
+
+SNAPSHOT_TIMEOUT = 5.0
+"""Seconds until a snapshot that was not confirmed is sent again."""
 
 SNAPSHOT_PATH = "/raft/snapshot"
 
@@ -83,7 +87,7 @@ class RaftDriver:
         self._write_wanted = asyncio.Event()
         self._read_wanted = asyncio.Event()
         self._readers: list[asyncio.Future[None]] = []
-        self._round: tuple[bytes, asyncio.Future[int]] | None = None
+        self._round: tuple[bytes, asyncio.Future[int]] | None = None  # the read under way
         self._applied = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -157,11 +161,11 @@ class RaftDriver:
             self._tasks.create_task(self._send_snapshot(message))
 
     async def _send_snapshot(self, message: Message) -> None:
-        try:
-            response = await self.ask(message.to, Request("POST", SNAPSHOT_PATH, body=message))
-            arrived = response.status == 200
-        except ConnectionError:
-            arrived = False
+        arrived = False
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(SNAPSHOT_TIMEOUT):
+                request = Request("POST", SNAPSHOT_PATH, body=message)
+                arrived = (await self.ask(message.to, request)).status == 200
         self.node.report_snapshot(message.to, arrived)
         self._pump()
 
@@ -206,9 +210,10 @@ class RaftDriver:
                 self._apply(entry)
         self._applied.set()
         for state in ready.read_states:
-            if self._round is not None and self._round[0] == state.context:
-                self._round[1].set_result(state.index)
-                self._round = None
+            if self._round is not None:
+                context, answer = self._round
+                if state.context == context and not answer.done():
+                    answer.set_result(state.index)
         self.node.advance(ready)
 
     def _record(self, ready: Ready) -> None:
@@ -261,7 +266,7 @@ class RaftDriver:
                 async with asyncio.timeout(READ_RETRY):
                     return await answer
             except TimeoutError:
-                self._round = None
+                pass  # the question or its answer is lost, or nobody leads
         return 0
 
 

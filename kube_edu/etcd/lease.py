@@ -15,6 +15,9 @@ from kube_edu.etcd import errors
 MIN_TTL = 2
 """Seconds: 1.5 election time-outs, rounded up, so that a lease outlives a change of leaders."""
 
+TICK_SLACK = 0.1
+"""The last tick may be as long ago when a lease is granted, and no lease may end early."""
+
 MAX_TTL = 9_000_000_000
 
 
@@ -32,7 +35,10 @@ class Lessor:
 
     def __init__(self) -> None:
         self.leases: dict[int, Lease] = {}
-        self._now: float | None = None  # None while this member does not lead
+        self.term = 0
+        """The term in which this member leads and counts the time; 0 if it does not."""
+
+        self._now = 0.0  # at the last tick
         self._queue: list[tuple[float, int]] = []  # (a time not after the expiry, lease), a heap
 
     # -- through the log ----------------------------------------------------------------------
@@ -43,8 +49,9 @@ class Lessor:
         if id in self.leases:
             raise errors.lease_exists()
         lease = self.leases[id] = Lease(id, max(ttl, MIN_TTL))
-        if self._now is not None:
-            self._schedule(lease, self._now)
+        if self.term:
+            lease.expiry = self._now + lease.ttl + TICK_SLACK
+            heappush(self._queue, (lease.expiry, lease.id))
         return lease
 
     def revoke(self, id: int) -> list[bytes]:
@@ -68,21 +75,16 @@ class Lessor:
 
     # -- the leader's clock -------------------------------------------------------------------
 
-    @property
-    def counting(self) -> bool:
-        """Whether this member counts the time."""
-        return self._now is not None
-
-    def promote(self, now: float) -> None:
+    def promote(self, now: float, term: int) -> None:
         """This member leads: all leases have their full time again."""
-        self._now = now
+        self._now, self.term = now, term
         for lease in self.leases.values():
             lease.expiry = now + lease.ttl
         self._queue = [(lease.expiry, lease.id) for lease in self.leases.values()]
         heapify(self._queue)
 
     def demote(self) -> None:
-        self._now = None
+        self.term = 0
         self._queue.clear()
 
     def tick(self, now: float) -> list[int]:
@@ -109,7 +111,3 @@ class Lessor:
             return 0
         lease.expiry = now + lease.ttl
         return lease.ttl
-
-    def _schedule(self, lease: Lease, now: float) -> None:
-        lease.expiry = now + lease.ttl
-        heappush(self._queue, (lease.expiry, lease.id))

@@ -44,6 +44,9 @@ from kube_edu.wire import protobuf
 REQUEST_TIMEOUT = 5 + 2 * ELECTION_TICKS * TICK
 """Seconds for one request: etcd's five, and time to elect a leader."""
 
+ASK_AGAIN = 1.0
+"""Seconds after which the leader is asked again about a lease."""
+
 MAX_REQUEST_BYTES = 1536 * 1024
 
 LEADERLESS_TICKS = 3 * ELECTION_TICKS
@@ -201,19 +204,22 @@ class EtcdServer:
         async with _deadline():
             while True:
                 leader = self._driver.leader
-                if self._driver.leads:
+                if self._counts_leases:
                     await self._driver.read_barrier()  # it still leads, and knows all leases
                     return self._lease(request)
-                if leader:
-                    try:
-                        response = await self._driver.ask(
-                            leader, Request("POST", path, body=request)
-                        )
+                if leader and not self._driver.leads:
+                    with contextlib.suppress(ConnectionError, TimeoutError):
+                        async with asyncio.timeout(ASK_AGAIN):
+                            question = Request("POST", path, body=request)
+                            response = await self._driver.ask(leader, question)
                         if response.status == 200:
                             return response.body
-                    except ConnectionError:
-                        pass  # both questions may be asked again
                 await asyncio.sleep(TICK)
+
+    @property
+    def _counts_leases(self) -> bool:
+        """Whether this member leads, and has begun to count the leases' time in this term."""
+        return self._driver.leads and self.state.leases.term == self.node.term
 
     def _lease(self, request: Any) -> Any:
         now = asyncio.get_running_loop().time()
@@ -296,8 +302,8 @@ class EtcdServer:
         if not self._driver.leads:
             leases.demote()
         else:
-            if not leases.counting:
-                leases.promote(now)
+            if not self._counts_leases:
+                leases.promote(now, self.node.term)
             for id in leases.tick(now):
                 revoke = InternalRaftRequest(next(self._ids), lease_revoke=LeaseRevokeRequest(id))
                 self._driver.propose(protobuf.encode(revoke))

@@ -129,6 +129,8 @@ class RaftNode:
     def campaign(self) -> None:
         """Stand for election; with PreVote, ask first whether one would be elected, so that a
         member that was cut off does not disturb the others by its term when it comes back."""
+        if self.leadership is not None:
+            return
         if self.pre_vote:
             self._become(Role.PRE_CANDIDATE)
             self._ask_for_votes(MessageType.MsgPreVote, self.term + 1)

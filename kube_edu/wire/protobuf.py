@@ -22,7 +22,6 @@ import struct
 import types
 import typing
 from collections.abc import Callable, Iterator
-from enum import IntEnum
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -118,7 +117,8 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
 
 def write_varint(out: bytearray, value: int) -> None:
     """Append a number; a negative one as its 64-bit two's complement."""
-    value &= 0xFFFFFFFFFFFFFFFF
+    if value < 0:
+        value += 1 << 64
     while value > 127:
         out.append(value & 127 | 128)
         value >>= 7
@@ -177,20 +177,12 @@ def _writer(tag: int, kind: type) -> Writer:
         write_varint(out, value)
 
     def write_bytes(out: bytearray, value: Any) -> None:
+        data = value if kind is bytes else value.encode() if kind is str else encode(value)
         out += prefix
-        data = to_bytes(value)
         write_varint(out, len(data))
         out += data
 
-    if kind is bytes:
-        to_bytes: Callable[[Any], bytes] = bytes
-    elif kind is str:
-        to_bytes = str.encode
-    else:
-        to_bytes = encode
-    return (
-        write_bytes if kind not in (int, bool) and not issubclass(kind, IntEnum) else write_number
-    )
+    return write_bytes if tag & 7 == LENGTH else write_number
 
 
 def _each(write: Writer) -> Writer:

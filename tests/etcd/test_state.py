@@ -322,12 +322,12 @@ class TestLeases:
         state.apply(LeaseGrantRequest(5, 7))
         state.apply(LeaseGrantRequest(9, 8))
         leases = state.leases
-        leases.promote(100.0)
+        leases.promote(100.0, term=1)
         assert leases.tick(104.9) == []
         assert leases.renew(7, 104.9) == 5
         assert leases.tick(109.5) == [8]
         assert leases.tick(110.0) == [7]
         assert leases.renew(7, 110.0) == 0
         leases.demote()
-        leases.promote(200.0)
+        leases.promote(200.0, term=3)
         assert leases.tick(204.0) == []
