@@ -54,12 +54,17 @@ class Call:
     def number(self, name: str) -> int:
         """A query parameter that is a whole number, 0 where it is absent."""
         text = self.request.param(name) or "0"
-        if not (text.isascii() and text.isdigit()):
+        if not is_number(text):
             raise bad_request(f'invalid {name} "{text}": not a whole number')
         return int(text)
 
     def flag(self, name: str) -> bool:
         return self.request.param(name) in ("true", "1")
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a whole number that fits into 63 bits."""
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def read_url(call: Call) -> None:

@@ -1,4 +1,4 @@
-"""The verbs that change nothing: get, list and watch.
+"""Get and list.
 
 Which state a read may show is the client's choice (KEP-2340 and "Resource versions" in the API
 concepts): without a resourceVersion the newest, read from the store; with "0" whatever the watch
@@ -8,10 +8,9 @@ for the later pages of a list, the state at that very revision.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,17 +22,12 @@ from kube_edu.api.status import (
     error,
     gone,
     not_found,
-    too_many_requests,
 )
-from kube_edu.apiserver.call import Call
+from kube_edu.apiserver.call import Call, is_number
 from kube_edu.apiserver.storage import Page, Storage
-from kube_edu.apiserver.watchcache import Change, WatchCache
-from kube_edu.host import Host
+from kube_edu.apiserver.watchcache import WatchCache
 
-BOOKMARK_EVERY = 60.0
-MIN_TIMEOUT = 1800.0
-"""A watch without timeoutSeconds ends after this many seconds to twice as many, at random
-(--min-request-timeout), so that watches spread over the servers again."""
+_TOKEN_VERSION = "meta.k8s.io/v1"
 
 _CONTINUE_TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can "
@@ -79,8 +73,7 @@ class Selection:
 class Reader:
     """Reads from the store and the watch caches."""
 
-    def __init__(self, host: Host, storage: Storage, caches: Mapping[str, WatchCache]) -> None:
-        self._host = host
+    def __init__(self, storage: Storage, caches: Mapping[str, WatchCache]) -> None:
         self._storage = storage
         self._caches = caches
 
@@ -89,7 +82,7 @@ class Reader:
         key = resource.storage_key(call.namespace, call.name)
         cache = self._caches[resource.storage_prefix]
         version = call.request.param("resourceVersion")
-        if version and cache.ready.is_set() and cache.revision >= _revision(version):
+        if version and cache.ready.is_set() and cache.revision >= revision_asked(version):
             obj = cache.objects.get(key)
         else:
             obj = await self._storage.get(key)
@@ -116,7 +109,7 @@ class Reader:
         if token := call.request.param("continue"):
             start, revision = _read_token(token, selection.prefix)
         elif self._is_exact(call):
-            revision = _revision(call.request.param("resourceVersion"))
+            revision = revision_asked(call.request.param("resourceVersion"))
         items: list[Object] = []
         meta: Object = {}
         more = True
@@ -148,104 +141,18 @@ class Reader:
             expired.status["metadata"] = {"continue": _token(start, 0, prefix)}
             raise expired from None
 
-    async def watch(self, call: Call) -> AsyncGenerator[Object, None]:
-        """The stream of events that answers a watch."""
-        selection = Selection.of(call)
-        cache = self._caches[call.target.storage_prefix]
-        if not cache.ready.is_set():
-            raise too_many_requests("storage is (re)initializing", 1)
-        version = call.request.param("resourceVersion")
-        since = _revision(version)
-        initial: list[Object] = []
-        with_state = call.request.param("sendInitialEvents")
-        if version in ("", "0") or with_state == "true":
-            if version and cache.revision >= since:
-                objects, since = cache.objects, cache.revision
-            else:
-                objects, since, *_ = await self._storage.page(selection.prefix)
-            if with_state != "false":
-                initial = selection.pick(objects)
-        return self._events(call, selection, cache, initial, since)
-
-    async def _events(
-        self,
-        call: Call,
-        selection: Selection,
-        cache: WatchCache,
-        initial: list[Object],
-        since: int,
-    ) -> AsyncGenerator[Object, None]:
-        now = asyncio.get_running_loop().time
-        seconds = call.number("timeoutSeconds") or MIN_TIMEOUT * (1 + self._host.random.random())
-        end = now() + seconds
-        bookmarks = call.flag("allowWatchBookmarks")
-        try:
-            watcher = cache.watch(since)
-        except ApiError as expired:
-            yield {"type": "ERROR", "object": expired.status}
-            return
-        try:
-            for obj in initial:
-                yield self._event(call, "ADDED", obj)
-            if call.flag("sendInitialEvents") and bookmarks:
-                yield _bookmark(call, since, initial_events_end=True)
-            while now() < end:
-                # The last bookmark comes shortly before the end, to go on from.
-                last = end - 2 if bookmarks and end - 2 > now() else end
-                change = await watcher.next(min(now() + BOOKMARK_EVERY, last))
-                if change is not None:
-                    if (event := _translated(change, selection)) is not None:
-                        yield self._event(call, *event)
-                elif watcher.stopped:
-                    return
-                elif bookmarks and now() < end:
-                    yield _bookmark(call, max(cache.revision, since))
-        finally:
-            watcher.stop()
-
-    def _event(self, call: Call, type: str, obj: Object) -> Object:
-        self._host.record(
-            "api.watch",
-            object=call.target.reference(obj),
-            type=type,
-            rv=int(obj["metadata"]["resourceVersion"]),
-            user=call.user.name,
-        )
-        return {"type": type, "object": obj}
-
     async def list(self, call: Call) -> Object:
         selection = Selection.of(call)
         if call.request.param("continue") or self._is_exact(call):
             return await self._pages(call, selection)
         version = call.request.param("resourceVersion")
         cache = self._caches[call.target.storage_prefix]
-        if version and cache.ready.is_set() and cache.revision >= _revision(version):
+        if version and cache.ready.is_set() and cache.revision >= revision_asked(version):
             return _list(call, selection.pick(cache.objects), cache.revision)
         found = await self._pages(call, selection)
-        if version and int(found["metadata"]["resourceVersion"]) < _revision(version):
+        if version and int(found["metadata"]["resourceVersion"]) < revision_asked(version):
             raise _too_large(version, found)
         return found
-
-
-def _translated(change: Change, selection: Selection) -> tuple[str, Object] | None:
-    """A change as this watcher sees it: an object that begins to match its selectors is ADDED
-    for it, one that ceases to is DELETED."""
-    if not change.key.startswith(selection.prefix):
-        return None
-    before = change.previous is not None and selection.matches(change.previous)
-    after = change.type != "DELETED" and selection.matches(change.object)
-    if after:
-        return ("MODIFIED" if before else "ADDED"), change.object
-    return ("DELETED", change.object) if before else None
-
-
-def _bookmark(call: Call, revision: int, *, initial_events_end: bool = False) -> Object:
-    resource = call.target
-    meta: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
-    if initial_events_end:
-        meta["annotations"] = {"k8s.io/initial-events-end": "true"}
-    obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
-    return {"type": "BOOKMARK", "object": obj}
 
 
 def _list(call: Call, items: list[Object], revision: int, **meta: Any) -> Object:
@@ -260,7 +167,7 @@ def _list(call: Call, items: list[Object], revision: int, **meta: Any) -> Object
 
 def _token(start: str, revision: int, prefix: str) -> str:
     """A continue token, as apiserver/pkg/storage/continue.go makes it."""
-    token = {"v": "meta.k8s.io/v1", "rv": revision, "start": start.removeprefix(prefix)}
+    token = {"v": _TOKEN_VERSION, "rv": revision, "start": start.removeprefix(prefix)}
     text = json.dumps(token, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -269,15 +176,16 @@ def _read_token(token: str, prefix: str) -> tuple[str, int]:
     try:
         parsed = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         start, revision = parsed["start"], parsed["rv"]
-        if isinstance(start, str) and isinstance(revision, int) and parsed["v"] == "meta.k8s.io/v1":
-            return prefix + start, revision
+        if isinstance(start, str) and is_number(str(revision)) and parsed["v"] == _TOKEN_VERSION:
+            return prefix + start, int(revision)
     except (ValueError, KeyError, TypeError):
         pass
     raise bad_request("continue key is not valid")
 
 
-def _revision(text: str) -> int:
-    if text and not (text.isascii() and text.isdigit()):
+def revision_asked(text: str) -> int:
+    """A resourceVersion of a query, 0 where there is none."""
+    if text and not is_number(text):
         raise bad_request(f'resourceVersion: Invalid value: "{text}": not a whole number')
     return int(text or 0)
 

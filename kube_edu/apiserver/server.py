@@ -27,6 +27,7 @@ from kube_edu.apiserver.registry import Registry
 from kube_edu.apiserver.storage import Storage
 from kube_edu.apiserver.subresources import Subresources
 from kube_edu.apiserver.watchcache import WatchCache
+from kube_edu.apiserver.watching import Watches
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.host import Host, Request, Response
 
@@ -57,7 +58,8 @@ class ApiServer:
             for prefix in (resource.storage_prefix for resource in RESOURCES)
         }
         self._services = ServiceAllocator(self._storage, host.random, service_cidr)
-        self._reader = Reader(host, self._storage, self._caches)
+        self._reader = Reader(self._storage, self._caches)
+        self._watches = Watches(host, self._storage, self._caches)
         self._registry = Registry(host, self._storage, self._caches, self._services, admission)
         self._subresources = Subresources(host, self._registry, self._reader)
         self._pipeline = chain((audit(host), recover, authenticate, request_info), self._serve)
@@ -85,7 +87,7 @@ class ApiServer:
             case "list":
                 return self._shown(call, await self._reader.list(call))
             case "watch":
-                events = await self._reader.watch(call)
+                events = await self._watches.watch(call)
                 return Response(stream=self._shown_events(call, events))
             case "create":
                 return Response(201, await self._registry.create(call))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -71,9 +72,8 @@ class WatchCache:
         the ring does not reach back so far."""
         if since < self._oldest:
             raise too_old_resource_version(since, self._oldest)
-        missed = [change for change in self._ring if change.revision > since]
         self._next_watcher += 1
-        watcher = Watcher(self, self._next_watcher, missed)
+        watcher = Watcher(self, self._next_watcher, since, self._ring)
         self._watchers[watcher.number] = watcher
         return watcher
 
@@ -128,15 +128,20 @@ class WatchCache:
 class Watcher:
     """One reader's queue of changes."""
 
-    def __init__(self, cache: WatchCache, number: int, changes: list[Change]) -> None:
+    def __init__(
+        self, cache: WatchCache, number: int, since: int, changes: Iterable[Change]
+    ) -> None:
         self.number = number
         self.stopped = False
         self._cache = cache
-        self._changes = deque(changes)
-        self._room = len(changes) + QUEUE
+        self._since = since  # may be ahead of the cache
+        self._changes = deque(change for change in changes if change.revision > since)
+        self._room = len(self._changes) + QUEUE
         self._news = asyncio.Event()
 
     def put(self, change: Change) -> None:
+        if change.revision <= self._since:
+            return
         if len(self._changes) >= self._room:
             self.stop()
             return
