@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 
-from kube_edu.api import meta
+from kube_edu.api import meta, quantity
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Informer
@@ -27,7 +27,7 @@ REPORT_SECONDS = 300.0
 LEASE_SECONDS = 40
 LEASE_NAMESPACE = "kube-node-lease"
 
-CAPACITY = {"cpu": "4", "ephemeral-storage": "104857600Ki", "memory": "8Gi", "pods": "110"}
+CAPACITY = {"cpu": "4", "ephemeral-storage": "100Gi", "memory": "8Gi", "pods": "110"}
 
 HEALTHY = {
     "MemoryPressure": ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -55,7 +55,8 @@ class NodeAgent:
         self._network = network
         self._nodes = nodes
         self._labels = labels
-        self._capacity = capacity
+        # In the form that the API server gives back, or every look would find a change.
+        self._capacity = {k: quantity.canonical(v) for k, v in capacity.items()}
         self._pod_cidr = ""
         self._look = asyncio.Event()
         nodes.on_change(self._node_changed)

@@ -73,3 +73,13 @@ def test_logs_come_through_the_api_server(cluster: Cluster) -> None:
     cluster.apply(tier("frontend", "busybox", 1, "args: [sh, -c, 'echo hello; sleep infinity']"))
     cluster.run_until(lambda: cluster.ready("deployment/frontend"))
     assert cluster.kubectl("logs deployment/frontend") == "hello"
+
+
+def test_an_idle_cluster_writes_leases_and_nothing_else(cluster: Cluster) -> None:
+    cluster.apply(tier("frontend", "nginx", 3))
+    cluster.run_until(lambda: cluster.ready("deployment/frontend"))
+    cluster.run_for(10)
+    since = cluster.now
+    cluster.run_for(100)
+    writes = cluster.trace.select("api.write", since=since)
+    assert {event.fields["object"].partition("/")[0] for event in writes} == {"leases"}
