@@ -212,8 +212,22 @@ class WatchCreateRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchCancelRequest:
+    watch_id: int = pb(1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchProgressRequest:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class WatchRequest:
+    """One of these."""
+
     create_request: WatchCreateRequest | None = pb(1, None)
+    cancel_request: WatchCancelRequest | None = pb(2, None)
+    progress_request: WatchProgressRequest | None = pb(3, None)
 
 
 @dataclass(frozen=True, slots=True)
