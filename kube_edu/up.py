@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -230,8 +231,8 @@ def _check_port(port: int) -> None:
     try:
         socket.create_server((LOCALHOST, port)).close()
     except OSError as refusal:
-        where = f"port {port} of {LOCALHOST} cannot be had"
-        raise UpError(f"{where}: {refusal.strerror}: choose another with --port") from None
+        why = os.strerror(refusal.errno or 0)
+        raise UpError(f"port {port} of {LOCALHOST}: {why}: choose another with --port") from None
 
 
 def _suffixes(domain: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 NOBODY = 65534
-TO_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+SETPRIV = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 READ_ALL = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
 
 
@@ -82,10 +82,12 @@ def as_nobody() -> tuple[list[str], str, dict[str, str]]:
     paths = [str(REPOSITORY), *(path for path in sys.path if path.endswith("site-packages"))]
     environment = {"PYTHONPATH": os.pathsep.join(paths), "HOME": "/tmp"}
     for python in (sys.executable, "/usr/bin/python3"):
-        check = [*TO_NOBODY, python, "-c", "import kube_edu.up"]
+        # setpriv still has root's rights when it starts a program; what "env" starts has not
+        prefix = [*SETPRIV, "env"]
+        check = [*prefix, python, "-c", "import kube_edu.up"]
         if subprocess.run(check, env=environment, cwd="/", capture_output=True).returncode == 0:
-            return TO_NOBODY, python, environment
-    return [*TO_NOBODY, *READ_ALL], sys.executable, environment
+            return prefix, python, environment
+    return [*SETPRIV, *READ_ALL, "env"], sys.executable, environment
 
 
 def kubectl_missing() -> bool:

@@ -35,8 +35,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         line = up(tmp_path / "dir", "--port", str(port))
     assert line == (
-        f"kube-edu up: port {port} of 127.0.0.1 cannot be had: Address already in use: "
-        "choose another with --port"
+        f"kube-edu up: port {port} of 127.0.0.1: Address already in use: choose another with --port"
     )
     assert not (tmp_path / "dir").exists()
 
