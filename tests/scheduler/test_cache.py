@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import asyncio
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from kube_edu.scheduler.cache import ASSUMED_FOR, Cache
 from kube_edu.sim.simulation import Simulation
 from tests.scheduler.objects import node, pod
@@ -61,3 +64,50 @@ def test_pods_and_nodes_may_come_in_any_order() -> None:
     cache.remove_pod("default/p")
     cache.set_node(node("a"))
     assert used(cache) == {"a": 0}
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["assume", "forget", "set", "remove", "node", "no node"]),
+        st.sampled_from(["p", "q", "r"]),
+        st.sampled_from(["a", "b"]),
+    ),
+    max_size=30,
+)
+
+
+@given(OPERATIONS)
+def test_a_node_is_charged_for_its_pods_and_no_others(
+    operations: list[tuple[str, str, str]],
+) -> None:
+    cache = Cache()
+    placed: dict[str, str] = {}
+    assumed: list[str] = []
+    nodes: list[str] = []
+    for operation, name, where in operations:
+        key = f"default/{name}"
+        match operation:
+            case "assume" if name not in placed:
+                cache.assume(pod(name, cpu="1"), where)
+                placed[name] = where
+                assumed.append(name)
+            case "forget":
+                cache.forget(key)
+                if name in assumed:
+                    assumed.remove(name)
+                    del placed[name]
+            case "set":
+                cache.set_pod(pod(name, cpu="1", nodeName=where))
+                placed[name] = where
+                assumed = [other for other in assumed if other != name]
+            case "remove":
+                cache.remove_pod(key)
+                placed.pop(name, None)
+                assumed = [other for other in assumed if other != name]
+            case "node":
+                cache.set_node(node(where))
+                nodes = sorted({*nodes, where})
+            case "no node":
+                cache.remove_node(where)
+                nodes = [other for other in nodes if other != where]
+    assert used(cache) == {n: 1000 * list(placed.values()).count(n) for n in nodes}
