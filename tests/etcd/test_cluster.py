@@ -27,6 +27,7 @@ from kube_edu.etcd.messages import (
     WatchResponse,
 )
 from kube_edu.host import Host
+from kube_edu.raft import Leader, Message, Voter
 from kube_edu.sim import Simulation
 
 
@@ -355,6 +356,29 @@ class TestLeases:
         world.sim.run_for(4)
         assert world.get("a", *rest) == "1"
         world.sim.run_for(6)
+        assert world.get("a", *rest) is None
+
+
+class TestRoles:
+    def test_a_students_rule_takes_the_place_of_ours(self) -> None:
+        def never(voter: Voter, request: Message) -> bool:
+            return False
+
+        world = World(roles={"raft.grant_vote": never})
+        world.sim.run_for(10)
+        assert world.leader() == ""
+
+    def test_a_leader_that_counts_only_itself_loses_what_it_acknowledged(self) -> None:
+        def alone(leader: Leader) -> int:
+            return leader.match[max(leader.match, key=leader.match.__getitem__)]
+
+        world = World(roles={"raft.commit_index": alone})
+        leader = world.elect()
+        rest = [name for name in world.names if name != leader]
+        world.sim.network.partition([leader], rest)
+        world.put("a", "acknowledged", leader)
+        world.sim.machines[leader].crash()
+        world.elect(*rest)
         assert world.get("a", *rest) is None
 
 

@@ -73,10 +73,11 @@ def test_logs_that_disagree_are_repaired_a_term_at_a_time_not_an_entry_at_a_time
         talk.hard[name] = HardState(term=4)
         talk.start(name)
     talk.campaign("a")
-    assert [line for line in talk.said if line.startswith("b -> a MsgAppResp")][:2] == [
+    answers = [line for line in talk.said if line.startswith("b -> a MsgAppResp")]
+    assert answers[:2] == [
         "b -> a MsgAppResp term 5, no, try 10 up to 10",
         "b -> a MsgAppResp term 5, yes up to 11",
-    ] or sum("no, try" in line for line in talk.said) <= 2
+    ]
     assert talk.disk["b"] == talk.disk["a"]
 
 
