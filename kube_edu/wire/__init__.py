@@ -1,0 +1,1 @@
+"""Framing that several parts share: HTTP over real sockets, protocol buffers."""
