@@ -1,8 +1,8 @@
 """Request bodies: from whatever the client sent to a clean object of the kind expected.
 
 A body is already an object (in the simulation), or bytes in JSON, YAML or Kubernetes' protobuf.
-Whatever is wrong with it is told as a Status (apiserver, pkg/endpoints/handlers/create.go and
-pkg/util/... `transformDecodeError`).
+Whatever is wrong with it is told as a Status (apiserver, pkg/endpoints/handlers/rest.go,
+transformDecodeError).
 """
 
 from __future__ import annotations

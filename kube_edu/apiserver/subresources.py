@@ -6,6 +6,7 @@ eviction, finalize, and log, which is the kubelet's to answer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,7 @@ from kube_edu.api.status import (
     invalid_value,
     required,
     success,
+    timeout,
 )
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, typed
@@ -33,6 +35,8 @@ from kube_edu.apiserver.registry import Registry
 from kube_edu.host import Host, HttpClient, Request, Response
 
 KUBELET_PORT = 10250
+KUBELET_TIMEOUT = 30.0
+"""Seconds for the beginning of an answer."""
 
 _SCALE = ("autoscaling/v1", "Scale")
 
@@ -136,18 +140,20 @@ class Subresources:
         query = tuple((k, v) for k, v in call.request.query if k != "container")
         kubelet = self._host.connect(endpoint, identity="apiserver-kubelet-client")
         try:
-            response = await kubelet.request(Request("GET", path, query))
+            async with asyncio.timeout(KUBELET_TIMEOUT):
+                response = await kubelet.request(Request("GET", path, query))
         except ConnectionError as failure:
             raise internal_error(f'Get "https://{endpoint}{path}": {failure}') from failure
+        except TimeoutError:
+            raise timeout(f'Get "https://{endpoint}{path}": the kubelet does not answer') from None
         if response.status >= 400:
             await kubelet.close()
             raise _kubelet_error(response)
-        response.headers = {"content-type": "text/plain"}
-        if response.stream is None:
-            await kubelet.close()
-        else:
-            response.stream = _closing(response.stream, kubelet)
-        return response
+        text = {"content-type": "text/plain"}
+        if response.stream is not None:
+            return Response(headers=text, stream=_closing(response.stream, kubelet))
+        await kubelet.close()
+        return Response(body=response.body, headers=text)
 
 
 def scale_of(workload: Object) -> Object:
