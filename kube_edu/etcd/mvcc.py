@@ -67,7 +67,7 @@ class Store:
         limit, count = request.limit, 0
         whole = needs_all(request)
         found: list[KeyValue] = []
-        if request.revision <= 0 or request.revision == self.revision:
+        if request.revision <= 0 or (request.revision == self.revision and not self._pending):
             keys = self.keys(request.key, request.range_end)
             count = len(keys)
             if limit and not whole:

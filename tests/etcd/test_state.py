@@ -238,6 +238,11 @@ class TestTxn:
         assert response.responses[1].response_range.kvs[0].value == b"1"
         assert response.header.revision == 2
 
+    def test_but_not_when_they_ask_for_the_revision_before(self) -> None:
+        before = RequestOp(request_range=RangeRequest(b"a", revision=2))
+        response = filled("a=1").apply(TxnRequest(success=(put("a", "2"), before)))
+        assert response.responses[1].response_range.kvs[0].value == b"1"
+
     def test_nested_decisions_are_made_before_the_first_change(self) -> None:
         exists = Compare(CompareResult.GREATER, CompareTarget.VERSION, b"a", version=0)
         inner = RequestOp(request_txn=TxnRequest((exists,), (put("yes"),), (put("no"),)))
