@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -18,20 +19,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dns.message
+
 from kube_edu import parts
 from kube_edu.addons.manifests import coredns
-from kube_edu.api import meta
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient
 from kube_edu.client.ready import is_ready
-from kube_edu.host import Host
+from kube_edu.host import Host, Request
 from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.kubelet.cri.process import ProcessRuntime
 from kube_edu.live.addresses import Addresses, choose
 from kube_edu.live.folder import Folder, Settings, UpError
 from kube_edu.live.host import Rack
 from kube_edu.live.manifests import static_pods
-from kube_edu.live.network import LiveNetwork
+from kube_edu.live.network import DNS_PORT, LiveNetwork, ask
 from kube_edu.live.pki import Pki
 from kube_edu.live.proxy import LiveProxier
 
@@ -178,11 +180,26 @@ class LiveCluster:
             f"etcd ({len(self._members)} members) and the API server are ready: {self._server}"
         )
         for name in self._nodes:
-            await _until(partial(_check_ready, admin, "nodes", name))
+            await _until(partial(self._check_node, admin, name))
             self._say(f"{name} is ready")
-        await _until(partial(_check_ready, admin, "deployments", "coredns", "kube-system"))
-        self._say(f"cluster DNS is ready: {self._addresses.dns}")
-        self._say(f"export KUBECONFIG={self._folder / 'admin.conf'}")
+        await _until(self._check_dns)
+        self._say(f"cluster DNS answers: {self._addresses.dns}")
+        self._say(f"export KUBECONFIG={shlex.quote(str(self._folder / 'admin.conf'))}")
+
+    async def _check_node(self, admin: ApiClient, name: str) -> None:
+        """Its kubelet answers, and what it has told the API server is that it is ready."""
+        endpoint = f"{name}:{parts.KUBELET_PORT}"
+        kubelet = self._control.connect(endpoint, identity="apiserver-kubelet-client")
+        await kubelet.request(Request("GET", "/healthz"))
+        if not is_ready(await admin.get("nodes", name), []):
+            raise ConnectionError(f"{name} is not ready yet")
+
+    async def _check_dns(self) -> None:
+        query = dns.message.make_query("kubernetes.default.svc.cluster.local", "A")
+        async with asyncio.timeout(1):
+            reply = await ask(self._dial_map.dial(self._addresses.dns, DNS_PORT), query.to_wire())
+        if not dns.message.from_wire(reply).answer:
+            raise ConnectionError("it does not know the API server yet")
 
     async def close(self) -> None:
         """End the containers, then break every connection."""
@@ -215,16 +232,10 @@ def _print(text: str) -> None:
 async def _until(check: Callable[[], Coroutine[Any, Any, Any]]) -> None:
     """Return when a check passes that may be refused, or get no answer, until then."""
     while True:
-        with suppress(ApiError, ConnectionError, LookupError):
+        with suppress(ApiError, OSError):
             await check()
             return
         await asyncio.sleep(0.1)
-
-
-async def _check_ready(admin: ApiClient, resource: str, name: str, namespace: str = "") -> None:
-    obj = await admin.get(resource, name, namespace)
-    if not is_ready(obj, []):
-        raise LookupError(f"{meta.key(obj)} is not ready yet")
 
 
 def _check_port(port: int) -> None:
