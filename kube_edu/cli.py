@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 COMMANDS = {
+    "etcd": ("kube_edu.etcd_main", "run a member of the store, for etcdctl"),
     "up": ("kube_edu.up", "run a cluster on this machine, for kubectl"),
 }
 """By name: the module, and what it does in half a line."""

@@ -86,7 +86,7 @@ class WatchStream:
     async def _create(self, message: WatchRequest) -> None:
         assert message.create_request is not None
         id = message.create_request.watch_id
-        if id in self._watches:
+        if id and id in self._watches:
             reason = "mvcc: duplicate watch ID provided on the WatchStream"
             refusal = WatchResponse(self._header(), NO_WATCH, True, True, 0, reason)
             self._responses.put_nowait(refusal)

@@ -1,0 +1,190 @@
+"""All services of a member under one `handle`: those of the store itself (server.py), what
+operators ask (Cluster, Maintenance, Auth), and what is made of keys and leases alone (Lock,
+Election). A client that sends a stream of messages gives an async iterator as the body.
+
+See etcd: server/etcdserver/api/v3rpc.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+from kube_edu.etcd.client import EtcdClient
+from kube_edu.etcd.concurrency import Election, Lock
+from kube_edu.etcd.errors import NAMES, EtcdError
+from kube_edu.etcd.mvcc import Store
+from kube_edu.etcd.server import KEEP_ALIVE_PATH, EtcdServer, failure, numbered
+from kube_edu.etcd.service_messages import (
+    AuthStatusResponse,
+    CampaignRequest,
+    Empty,
+    HashKVRequest,
+    HashKVResponse,
+    HashResponse,
+    HeaderOnly,
+    LeaderRequest,
+    LeaseLeasesResponse,
+    LeaseStatus,
+    LockRequest,
+    Member,
+    MemberListResponse,
+    MoveLeaderRequest,
+    ProclaimRequest,
+    ResignRequest,
+    SnapshotResponse,
+    StatusResponse,
+    UnlockRequest,
+)
+from kube_edu.etcd.watch_stream import WATCH_PATH, WatchStream
+from kube_edu.host import Request, Response
+from kube_edu.wire import protobuf
+
+VERSION = "3.5.21"
+"""What this store behaves like."""
+
+BLOB_BYTES = 64 * 1024
+PAGE_BYTES = 512
+
+
+class Services:
+    """The services of one member. `members` tells who is in the cluster, and where."""
+
+    def __init__(self, server: EtcdServer, members: Callable[[], Sequence[Member]]) -> None:
+        self._server = server
+        self._members = members
+        client = EtcdClient([self])
+        lock, election = Lock(client), Election(client)
+        self._methods: dict[str, tuple[type, Callable[[Any], Awaitable[Any]]]] = {
+            "/etcdserverpb.Lease/LeaseLeases": (Empty, self._leases),
+            "/etcdserverpb.Cluster/MemberList": (Empty, self._member_list),
+            "/etcdserverpb.Maintenance/Status": (Empty, self._status),
+            "/etcdserverpb.Maintenance/Alarm": (Empty, self._nothing_to_do),
+            "/etcdserverpb.Maintenance/Defragment": (Empty, self._nothing_to_do),
+            "/etcdserverpb.Maintenance/Hash": (Empty, self._hash),
+            "/etcdserverpb.Maintenance/HashKV": (HashKVRequest, self._hash_kv),
+            "/etcdserverpb.Maintenance/Snapshot": (Empty, self._snapshot),
+            "/etcdserverpb.Maintenance/MoveLeader": (MoveLeaderRequest, self._move_leader),
+            "/etcdserverpb.Auth/AuthStatus": (Empty, self._auth_status),
+            "/v3lockpb.Lock/Lock": (LockRequest, lock.lock),
+            "/v3lockpb.Lock/Unlock": (UnlockRequest, lock.unlock),
+            "/v3electionpb.Election/Campaign": (CampaignRequest, election.campaign),
+            "/v3electionpb.Election/Proclaim": (ProclaimRequest, election.proclaim),
+            "/v3electionpb.Election/Leader": (LeaderRequest, election.leader),
+            "/v3electionpb.Election/Observe": (LeaderRequest, election.observe),
+            "/v3electionpb.Election/Resign": (ResignRequest, election.resign),
+        }
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a client: POST /etcdserverpb.Maintenance/Status and so on."""
+        path, body = request.path, request.body
+        if path == WATCH_PATH and hasattr(body, "__aiter__"):
+            header = self._server.state.header
+            return Response(stream=WatchStream(body, self._server.handle, header))
+        if path == KEEP_ALIVE_PATH and hasattr(body, "__aiter__"):
+            return Response(stream=self._keep_alive(body))
+        try:
+            if path.startswith("/etcdserverpb.Auth/") and path not in self._methods:
+                text = "etcdserver: authentication is not enabled"
+                raise EtcdError("FailedPrecondition", text)
+            if path not in self._methods:
+                return await self._server.handle(request)
+            kind, method = self._methods[path]
+            message = protobuf.decode(kind, body) if isinstance(body, bytes) else body
+            answer = await method(message)
+        except EtcdError as error:
+            return failure(error)
+        return Response(stream=answer) if hasattr(answer, "__aiter__") else Response(body=answer)
+
+    async def request(self, request: Request) -> Response:
+        """As an HttpClient: Lock and Election are clients of their own member."""
+        return await self.handle(request)
+
+    async def close(self) -> None:
+        """Nothing is kept open between requests."""
+
+    # -- Lease --------------------------------------------------------------------------------
+
+    async def _keep_alive(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for message in requests:
+            response = await self._server.handle(Request("POST", KEEP_ALIVE_PATH, body=message))
+            if response.stream is None:
+                status = int(response.headers["grpc-status"])
+                raise EtcdError(NAMES[status], response.headers["grpc-message"])
+            async for answer in response.stream:
+                yield answer
+
+    async def _leases(self, request: Empty) -> LeaseLeasesResponse:
+        state = self._server.state
+        leases = tuple(LeaseStatus(id) for id in state.leases.leases)
+        return LeaseLeasesResponse(state.header(), leases)
+
+    # -- Cluster and Auth ---------------------------------------------------------------------
+
+    async def _member_list(self, request: Empty) -> MemberListResponse:
+        return MemberListResponse(self._server.state.header(), tuple(self._members()))
+
+    async def _auth_status(self, request: Empty) -> AuthStatusResponse:
+        return AuthStatusResponse(self._server.state.header(), authRevision=1)
+
+    # -- Maintenance --------------------------------------------------------------------------
+
+    async def _status(self, request: Empty) -> StatusResponse:
+        state, node = self._server.state, self._server.node
+        size = sum(len(kv.key) + len(kv.value) for kv in state.store.versions())
+        return StatusResponse(
+            state.header(),
+            VERSION,
+            dbSize=size,
+            dbSizeInUse=size,
+            leader=numbered(node.leader) if node.leader else 0,
+            raftIndex=node.log.commit,
+            raftTerm=node.term,
+            raftAppliedIndex=node.log.applied,
+            errors=() if node.leader else ("etcdserver: no leader",),
+        )
+
+    async def _nothing_to_do(self, request: Empty) -> HeaderOnly:
+        """The store leaves no holes, so there is nothing to defragment; and it has no quota that
+        it could raise an alarm about."""
+        return HeaderOnly(self._server.state.header())
+
+    async def _hash(self, request: Empty) -> HashResponse:
+        state = self._server.state
+        return HashResponse(state.header(), hash_kv(state.store, state.store.revision))
+
+    async def _hash_kv(self, request: HashKVRequest) -> HashKVResponse:
+        state = self._server.state
+        state.store.check_revision(request.revision)
+        value = hash_kv(state.store, request.revision or state.store.revision)
+        return HashKVResponse(state.header(), value, state.store.compact_revision)
+
+    async def _snapshot(self, request: Empty) -> AsyncIterator[SnapshotResponse]:
+        """The state in whole pages, and its SHA-256 behind it: etcdctl takes nothing else."""
+        data = self._server.state.snapshot()
+        data += bytes(-len(data) % PAGE_BYTES)
+        return _blobs(data + hashlib.sha256(data).digest())
+
+    async def _move_leader(self, request: MoveLeaderRequest) -> HeaderOnly:
+        if self._server.node.leadership is None:
+            raise EtcdError("FailedPrecondition", "etcdserver: not leader")
+        if request.targetID not in [member.ID for member in self._members()]:
+            raise EtcdError("FailedPrecondition", "etcdserver: bad leader transferee")
+        raise EtcdError("Unimplemented", "kube_edu: leadership cannot be transferred yet")
+
+
+async def _blobs(data: bytes) -> AsyncIterator[SnapshotResponse]:
+    for start in range(0, len(data), BLOB_BYTES):
+        blob = data[start : start + BLOB_BYTES]
+        yield SnapshotResponse(remaining_bytes=len(data) - start - len(blob), blob=blob)
+
+
+def hash_kv(store: Store, revision: int) -> int:
+    """A checksum of the versions up to a revision: members that agree on it hold the same."""
+    versions = (kv for kv in store.versions() if kv.mod_revision <= revision)
+    checksum = 0
+    for kv in sorted(versions, key=lambda kv: (kv.key, kv.mod_revision)):
+        checksum = zlib.crc32(protobuf.encode(kv), checksum)
+    return checksum
