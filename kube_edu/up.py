@@ -53,6 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--etcd-members", type=partial(number, 9), help="default: 3, or what DIR was made with"
     )
+    parser.add_argument(
+        "--etcd-servers", default="", metavar="URL,...",
+        help="an etcd v3 cluster to store everything in, instead of members of its own",
+    )  # fmt: skip
+    for name, what in (
+        ("cafile", "who signed the servers' certificates"),
+        ("certfile", "the certificate to show them"),
+        ("keyfile", "its key"),
+    ):
+        parser.add_argument(f"--etcd-{name}", default="", metavar="FILE", help=what)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,9 +79,10 @@ async def _up(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    store = await _store(arguments)
     folder = Folder(arguments.dir)
     try:
-        cluster = _open(folder, arguments)
+        cluster = _open(folder, arguments, store)
         try:
             async with asyncio.TaskGroup() as group:
                 running = [group.create_task(part) for part in cluster.programs()]
@@ -80,25 +91,53 @@ async def _up(arguments: argparse.Namespace) -> None:
                 _print("stopping ...")
                 for task in running:
                     task.cancel()
-        except* OSError as errors:
-            raise UpError(str(_first(errors))) from None
+        except BaseExceptionGroup as group:
+            first = _first(group)
+            if isinstance(first, OSError):  # a port that somebody else has, a full disk
+                raise UpError(str(first)) from None
+            raise
         finally:
             await cluster.close()
     finally:
         folder.close()
 
 
-def _open(folder: Folder, arguments: argparse.Namespace) -> LiveCluster:
+async def _store(arguments: argparse.Namespace) -> EtcdClient | None:
+    """The client of --etcd-servers, once they have answered."""
+    if not arguments.etcd_servers:
+        return None
+    if arguments.etcd_members:
+        raise UpError("--etcd-servers are a store already: leave out --etcd-members")
+    from kube_edu.live.etcd_grpc import connections  # what few need, few shall wait for
+    from kube_edu.live.tls import Tls
+    from kube_edu.live.urls import parse_urls
+
+    tls = Tls(arguments.etcd_certfile, arguments.etcd_keyfile, arguments.etcd_cafile)
+    try:
+        tls.client()
+        store = EtcdClient(connections(parse_urls("etcd-servers", arguments.etcd_servers), tls))
+        await store.range(RangeRequest(b"\0", limit=1))
+    except ValueError as refusal:
+        raise UpError(str(refusal)) from None
+    except EtcdError as refusal:
+        raise UpError(f"--etcd-servers: {refusal.message}") from None
+    return store
+
+
+def _open(folder: Folder, arguments: argparse.Namespace, store: EtcdClient | None) -> LiveCluster:
     """See that all can be had before anything is written."""
     settings = folder.check()
-    members = arguments.etcd_members
+    members = 0 if store else arguments.etcd_members
     if settings is None:
         _check_port(arguments.port)
         try:
-            settings = Settings(members or 3, choose(folder.path).block)
+            settings = Settings(3 if members is None else members, choose(folder.path).block)
         except LookupError as refusal:
             raise UpError(str(refusal)) from None
         folder.open(settings)
+    elif bool(store) != (settings.etcd_members == 0):
+        made = "a store of its own" if store else "--etcd-servers"
+        raise UpError(f"{folder.path} was made with {made}: it cannot start without")
     elif members not in (None, settings.etcd_members):
         raise UpError(
             f"{folder.path} was made with --etcd-members {settings.etcd_members}: "
@@ -109,15 +148,24 @@ def _open(folder: Folder, arguments: argparse.Namespace) -> LiveCluster:
         raise UpError(f"another cluster on this machine has the addresses of {folder.path}: {node}")
     else:
         _check_port(arguments.port)
-    return LiveCluster(folder.path, settings, arguments.nodes, arguments.port, _print)
+    return LiveCluster(folder.path, settings, arguments.nodes, arguments.port, _print, store)
 
 
 class LiveCluster:
     """The hosts `etcd-1` …, `control-1` and `node-1` …, and what runs on them."""
 
-    def __init__(self, folder: Path, settings: Settings, nodes: int, port: int, say: Say) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        nodes: int,
+        port: int,
+        say: Say,
+        store: EtcdClient | None,
+    ) -> None:
         self._folder = folder
         self._say = say
+        self._store = store
         self._addresses = Addresses(settings.block)
         self._members = [f"etcd-{number + 1}" for number in range(settings.etcd_members)]
         self._nodes = [f"node-{number + 1}" for number in range(nodes)]
@@ -144,6 +192,7 @@ class LiveCluster:
             etcd_members=self._members,
             service_cidr=self._addresses.service_cidr,
             port=self._port,
+            store=self._store,
         )
         yield parts.kube_controller_manager(
             control,
@@ -176,9 +225,8 @@ class LiveCluster:
         self._say(f"certificates and kubeconfigs are in {self._folder}")
         admin = parts.api_client(self._control, self._apiserver, "admin", "kube-edu")
         await _until(partial(admin.raw, "GET", "/readyz"))
-        self._say(
-            f"etcd ({len(self._members)} members) and the API server are ready: {self._server}"
-        )
+        store = f"{len(self._members)} members" if self._members else "--etcd-servers"
+        self._say(f"etcd ({store}) and the API server are ready: {self._server}")
         for name in self._nodes:
             await _until(partial(self._check_node, admin, name))
             self._say(f"{name} is ready")
@@ -190,7 +238,10 @@ class LiveCluster:
         """Its kubelet answers, and what it has told the API server is that it is ready."""
         endpoint = f"{name}:{parts.KUBELET_PORT}"
         kubelet = self._control.connect(endpoint, identity="apiserver-kubelet-client")
-        await kubelet.request(Request("GET", "/healthz"))
+        try:
+            await kubelet.request(Request("GET", "/healthz"))
+        finally:
+            await kubelet.close()
         if not is_ready(await admin.get("nodes", name), []):
             raise ConnectionError(f"{name} is not ready yet")
 

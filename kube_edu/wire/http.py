@@ -25,6 +25,9 @@ from kube_edu.host import Handler, Peer, Request, Response
 MAX_BODY = 3 * 1024 * 1024
 """The limit of kube-apiserver (apiserver/pkg/server/config.go, MaxRequestBodyBytes)."""
 
+MAX_HEAD = 64 * 1024
+"""Of the first line (label selectors may be long), and of each header."""
+
 
 class HttpServer:
     """A handler that listens. Implements `kube_edu.host.Server`.
@@ -35,7 +38,9 @@ class HttpServer:
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
-        self._web = web.Server(self._answer, handler_cancellation=True)
+        self._web = web.Server(
+            self._answer, handler_cancellation=True, max_line_size=MAX_HEAD, max_field_size=MAX_HEAD
+        )
         self._listener: asyncio.Server | None = None
 
     async def listen(self, address: str, port: int, tls: ssl.SSLContext | None = None) -> int:

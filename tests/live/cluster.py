@@ -33,12 +33,12 @@ class Up:
         )  # fmt: skip
         self.said: list[str] = []
 
-    def wait(self) -> None:
-        """Return when it is up: when it has said its last line."""
+    def wait(self, step: str = "export KUBECONFIG=") -> None:
+        """Return when it has told of a step: by default the last."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.said.append(line.rstrip())
-            if line.startswith("export KUBECONFIG="):
+            if line.startswith(step):
                 return
         raise AssertionError("it ended: " + "\n".join(self.said))
 

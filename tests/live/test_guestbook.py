@@ -165,7 +165,7 @@ def test_stopped_and_started_again_it_goes_on_with_its_data() -> None:
     """And nothing outlives it: no process, no lock."""
     with folder_of("root") as folder:
         first = Up(folder, "--nodes", "1", "--etcd-members", "1")
-        first.wait()
+        first.wait("node-1")
         first.kubectl("create", "deployment", "web", "--image=nginx")
         first.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
         identity = ("get", "deployment,namespace", "-A", "-o", "jsonpath={.items[*].metadata.uid}")
@@ -175,7 +175,7 @@ def test_stopped_and_started_again_it_goes_on_with_its_data() -> None:
 
         second = Up(folder, "--nodes", "1")
         try:
-            second.wait()
+            second.wait("node-1")
             assert second.kubectl(*identity) == before
             eventually(lambda: len(containers_below(folder)) == 1)
             second.kubectl("rollout", "status", "deployment/web", "--timeout=60s")

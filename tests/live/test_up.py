@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.cluster import REPOSITORY, Up, as_nobody, folder_of
+from kube_edu.live.addresses import GUARD_PORT, choose
+from tests.live.cluster import REPOSITORY, Up, as_nobody, folder_of, free_port
 
 
-def up(folder: Path, *options: str, prefix: tuple[str, ...] = ()) -> str:
-    """The one line that it says on stderr."""
+def up(folder: Path, *options: str, said: int = 0) -> str:
+    """The one line that it says on stderr, after so many steps that it told of."""
     done = subprocess.run(
-        [*prefix, sys.executable, "-m", "kube_edu.cli", "up", "--dir", str(folder), *options],
+        [sys.executable, "-m", "kube_edu.cli", "up", "--dir", str(folder), *options],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -25,7 +26,7 @@ def up(folder: Path, *options: str, prefix: tuple[str, ...] = ()) -> str:
         check=False,
     )
     assert done.returncode == 1, done
-    assert done.stdout == ""
+    assert len(done.stdout.splitlines()) <= said
     (line,) = done.stderr.splitlines()
     return line
 
@@ -69,18 +70,25 @@ def test_a_folder_that_belongs_to_somebody_else() -> None:
         assert done.stderr == f"kube-edu up: {folder}: cannot write there: Permission denied\n"
 
 
+def test_an_address_of_the_cluster_in_use(tmp_path: Path) -> None:
+    second = choose(tmp_path / "dir").node(2)
+    with socket.create_server((second, GUARD_PORT)):
+        line = up(tmp_path / "dir", "--nodes", "2", "--port", str(free_port()), said=1)
+    assert line == f"kube-edu up: [Errno 98] Address already in use: '{second}:10250'"
+
+
 @pytest.mark.xdist_group("live")
 def test_a_second_up_on_the_same_folder_and_another_number_of_members() -> None:
     with folder_of("root") as folder:
         first = Up(folder, "--nodes", "1", "--etcd-members", "1")
-        first.wait()
+        first.wait("certificates")
         line = up(folder, "--port", "1")
         assert line == (
             f"kube-edu up: {folder} is in use by another kube-edu up (pid {first.process.pid})"
         )
         with folder_of("root") as other:
             beside = Up(other, "--nodes", "1", "--etcd-members", "1")
-            beside.wait()
+            beside.wait("node-1")
             assert beside.kubectl("get", "nodes", "-o", "name") == "node/node-1\n"
             beside.stop()
         first.stop()

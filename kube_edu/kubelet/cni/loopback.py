@@ -40,7 +40,7 @@ class DialMap:
                 break
             except OSError as refusal:
                 if refusal.errno not in (errno.EACCES, errno.EADDRNOTAVAIL):
-                    raise
+                    raise OSError(refusal.errno, refusal.strerror, f"{address}:{port}") from None
         if real != (address, port):
             self._real[address, port] = real
             self._write()
