@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
-import ipaddress
 import os
 import signal
 import sys
@@ -17,7 +16,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from kube_edu.etcd.messages import RangeRequest
 from kube_edu.etcd.server import EtcdServer, numbered
@@ -29,6 +27,7 @@ from kube_edu.live.etcd_grpc import GrpcServer
 from kube_edu.live.etcd_metrics import Metrics
 from kube_edu.live.member import MemberHost
 from kube_edu.live.tls import Tls
+from kube_edu.live.urls import Url, parse_url, parse_urls
 from kube_edu.wire.http import HttpServer
 
 CLIENT_URL = "http://localhost:2379"
@@ -128,23 +127,6 @@ def _say(text: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Url:
-    """scheme://host:port"""
-
-    text: str
-    host: str
-    port: int
-
-    @property
-    def secure(self) -> bool:
-        return self.text.startswith("https:")
-
-    @property
-    def endpoint(self) -> str:
-        return self.text.partition("//")[2].rstrip("/")
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
     name: str
     data_dir: Path
@@ -164,7 +146,7 @@ class Config:
             raise ValueError(
                 "--advertise-client-urls is required when --listen-client-urls is set explicitly"
             )
-        peer = _urls("initial-advertise-peer-urls", flags.initial_advertise_peer_urls)[0]
+        peer = parse_urls("initial-advertise-peer-urls", flags.initial_advertise_peer_urls)[0]
         members = {flags.name: peer}
         if flags.initial_cluster:
             members = _members(flags.initial_cluster)
@@ -186,13 +168,13 @@ class Config:
                 f"--initial-cluster-state existing: {data_dir} has no member, and a running "
                 "cluster takes no new ones yet"
             )
-        advertised = _urls("advertise-client-urls", flags.advertise_client_urls or CLIENT_URL)
+        advertised = parse_urls("advertise-client-urls", flags.advertise_client_urls or CLIENT_URL)
         config = cls(
             flags.name,
             data_dir,
-            _urls("listen-client-urls", flags.listen_client_urls),
-            _urls("listen-peer-urls", flags.listen_peer_urls),
-            _urls("listen-metrics-urls", flags.listen_metrics_urls),
+            parse_urls("listen-client-urls", flags.listen_client_urls),
+            parse_urls("listen-peer-urls", flags.listen_peer_urls),
+            parse_urls("listen-metrics-urls", flags.listen_metrics_urls),
             tuple(url.text for url in advertised),
             members,
             flags.initial_cluster_token,
@@ -235,38 +217,13 @@ class Config:
         )
 
 
-def _urls(flag: str, text: str) -> list[Url]:
-    return [_url(flag, each) for each in text.split(",") if each]
-
-
-def _url(flag: str, text: str) -> Url:
-    where = f"--{flag}: {text!r}"
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https"):
-        raise ValueError(f"{where}: URL scheme must be http or https")
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
-    if not parts.hostname or not port:
-        raise ValueError(f'{where}: URL address does not have the form "host:port"')
-    if parts.path.strip("/"):
-        raise ValueError(f"{where}: URL must not contain a path")
-    if flag.startswith("listen") and parts.hostname != "localhost":
-        try:
-            ipaddress.ip_address(parts.hostname)
-        except ValueError:
-            raise ValueError(f"{where}: expected IP in URL for binding") from None
-    return Url(text.rstrip("/"), parts.hostname, port)
-
-
 def _members(text: str) -> dict[str, Url]:
     members: dict[str, Url] = {}
     for each in text.split(","):
         name, equals, url = each.partition("=")
         if not equals or not name or name in members:
             raise ValueError(f"--initial-cluster: {each!r} is not NAME=URL, one for each member")
-        members[name] = _url("initial-cluster", url)
+        members[name] = parse_url("initial-cluster", url)
     return members
 
 

@@ -66,10 +66,16 @@ async def etcd(
 
 
 async def kube_apiserver(
-    host: Host, *, etcd_members: Sequence[str], service_cidr: str, port: int = APISERVER_PORT
+    host: Host,
+    *,
+    etcd_members: Sequence[str],
+    service_cidr: str,
+    port: int = APISERVER_PORT,
+    store: EtcdClient | None = None,
 ) -> None:
+    """`store` is one of another making, in place of the cluster's own members."""
     identity = "apiserver-etcd-client"
-    store = EtcdClient(
+    store = store or EtcdClient(
         [host.connect(f"{name}:{ETCD_CLIENT_PORT}", identity=identity) for name in etcd_members]
     )
     server = ApiServer(host, store, port=port, service_cidr=service_cidr)

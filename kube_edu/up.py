@@ -26,6 +26,8 @@ from kube_edu.addons.manifests import coredns
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient
 from kube_edu.client.ready import is_ready
+from kube_edu.etcd import EtcdClient, EtcdError
+from kube_edu.etcd.messages import RangeRequest
 from kube_edu.host import Host, Request
 from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.kubelet.cri.process import ProcessRuntime

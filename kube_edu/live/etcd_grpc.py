@@ -8,7 +8,7 @@ of messages, the body is an async iterator; a failure is told by the headers `gr
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -16,6 +16,7 @@ import grpc
 from kube_edu.etcd.errors import CODES, NAMES, EtcdError
 from kube_edu.host import Handler, Request, Response
 from kube_edu.live.tls import Tls
+from kube_edu.live.urls import Url
 from kube_edu.wire import protobuf
 
 BIDIRECTIONAL = ("/etcdserverpb.Watch/Watch", "/etcdserverpb.Lease/LeaseKeepAlive")
@@ -150,6 +151,11 @@ class GrpcConnection:
                 credentials = _client_credentials(self._tls)
                 self._channel = grpc.aio.secure_channel(self._endpoint, credentials, CLIENT_OPTIONS)
         return self._channel
+
+
+def connections(urls: Sequence[Url], tls: Tls) -> list[GrpcConnection]:
+    """Clients of the members at some URLs."""
+    return [GrpcConnection(url.endpoint, tls if url.secure else None) for url in urls]
 
 
 async def _read(call: Any) -> AsyncIterator[bytes]:
