@@ -5,7 +5,7 @@ from __future__ import annotations
 from kube_edu.classroom.exercise import Lab, Question
 from kube_edu.classroom.expose import EXPOSE
 from kube_edu.classroom.plan import PLAN
-from kube_edu.classroom.replicas import REPLICAS
+from kube_edu.classroom.replicas import REPLICAS, replicas_by
 
 lab = Lab(
     [EXPOSE, PLAN, REPLICAS],
@@ -53,6 +53,26 @@ lab = Lab(
                 "the object itself.",
             },
         ),
+        "service": Question(
+            "b",
+            {
+                "a": "Names of pods change all the time. The EndpointSlice lists who is there at "
+                "the moment, and a controller of its own keeps it up to date.",
+                "b": "Its selector. Whoever has these labels and is ready gets traffic, however "
+                "it came to be there.",
+                "c": "The two have never heard of each other. They meet in the labels of the pods.",
+            },
+        ),
+        "deleted pod": Question(
+            "c",
+            {
+                "a": "The kubelet restarts containers of pods that its node has. It makes no pods.",
+                "b": "The scheduler finds nodes for pods that are there. It makes none.",
+                "c": "It sees that one is missing, compares, and creates one. Just as yours does.",
+            },
+        ),
     },
 )
+__all__ = ["check", "hint", "lab", "predict", "replicas_by"]
+
 check, hint, predict = lab.check, lab.hint, lab.predict

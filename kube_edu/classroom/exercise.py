@@ -133,7 +133,7 @@ class _Progress:
         from IPython import get_ipython
         from IPython.display import HTML, display
 
-        self._html = HTML
+        self._html: Callable[[str], Any] = HTML
         in_notebook = get_ipython() is not None
         self._handle: Any = None
         if in_notebook:

@@ -59,11 +59,11 @@ class Guard:
         try:
             result = self._traced(lambda: self.function(*given))
         except (Exception, TooLong) as error:
-            raise self._slip(error) from error
+            raise self._named(error) from error
         self._look_for_changes(arguments, given)
         if inspect.iscoroutine(result):
             result.close()
-            raise self._note("it is an `async def`, but has nothing to wait for: a `def` will do")
+            raise self.slip("it is an `async def`, but has nothing to wait for: a `def` will do")
         return result
 
     async def call_async(self, *arguments: Any) -> Any:
@@ -79,7 +79,7 @@ class Guard:
         except (ApiError, ConnectionError, TimeoutError):
             raise
         except (Exception, TooLong) as error:
-            raise self._slip(error) from error
+            raise self._named(error) from error
         self._look_for_changes(arguments, given)
         return result
 
@@ -119,15 +119,16 @@ class Guard:
             raise TooLong
         return self._step
 
-    def _slip(self, error: BaseException) -> Slip:
+    def _named(self, error: BaseException) -> Slip:
         if isinstance(error, Slip):
             return error
         if isinstance(error, TooLong):
-            return self._note(f"it did not come to an end within {self._steps:,} steps: is there "
+            return self.slip(f"it did not come to an end within {self._steps:,} steps: is there "
                               "a loop that never stops?")  # fmt: skip
-        return self._note(f"it raised {type(error).__name__}: {error}{self._where(error)}")
+        return self.slip(f"it raised {type(error).__name__}: {error}{self._where(error)}")
 
-    def _note(self, sentence: str) -> Slip:
+    def slip(self, sentence: str) -> Slip:
+        """Note a slip, to be raised."""
         slip = Slip(sentence)
         self.slips.append(slip)
         return slip
@@ -148,7 +149,7 @@ class Guard:
             for place, old, new in _objects(name, was, now):
                 if old != new:
                     change = first_difference(old, new)
-                    raise self._note(f"it changed an object that it was given: {place}{change}. "
+                    raise self.slip(f"it changed an object that it was given: {place}{change}. "
                                      "All components share one copy; work on your own")  # fmt: skip
 
 

@@ -266,7 +266,7 @@ def _story(role: Plan) -> Cluster:
     first = _map("colours", {"a": "red", "b": "green"}), _map("sizes", {"s": "1"})
     cluster.apply(_list(*first), prune="app=story")
     cluster.kubectl("label configmap colours owner=alice")
-    cluster.kubectl("""patch configmap colours --type=merge -p '{"data":{"a":"pink"}}'""")
+    cluster.kubectl("label configmap colours app=story tier=back --overwrite")
     cluster.apply(_list(_map("colours", {"a": "red", "c": "blue"})), prune="app=story")
     cluster.apply(_list(_map("colours", {"a": "red", "c": "blue"})), prune="app=story")
     cluster.run_for(1)
@@ -274,7 +274,7 @@ def _story(role: Plan) -> Cluster:
 
 
 def _map(name: str, data: dict[str, str]) -> Object:
-    metadata = {"name": name, "namespace": "default", "labels": {"app": "story"}}
+    metadata = {"name": name, "namespace": "default", "labels": {"app": "story", "tier": "front"}}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 

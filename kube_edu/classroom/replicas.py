@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from inspect import CORO_CREATED, getcoroutinestate
 from random import Random
 from typing import Any
 
 from kube_edu import Cluster
 from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
-from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.parting import parting
 from kube_edu.classroom.search import first_failing, shrink, without_one
 from kube_edu.controllers.replicaset import manage_replicas
@@ -102,7 +104,7 @@ def judge_replicas(answer: Callable[..., Any], report: Report) -> Verdict:
     found = first_failing([*FIRST_CASES, *_random_cases()], judge)
     if found is None:
         return passed(f"{tried} clusters, each with its own failures: always the right pods.")
-    case, failure = shrink(found, _simpler, judge, tries=12)
+    case, failure = _explained(found, judge)
     reference = _Run(case, manage_replicas)
     reference.failure()
     details = [f"the smallest case: {case.replicas} replicas, then "
@@ -111,57 +113,91 @@ def judge_replicas(answer: Callable[..., Any], report: Report) -> Verdict:
     return failed(failure.reason, *details, *([apart] if apart else []), figure=_drawn(failure))
 
 
+def _explained(
+    found: tuple[Case, Failure], judge: Callable[[Case], Failure | None]
+) -> tuple[Case, Failure]:
+    """The smallest case that fails; unless the very first, which went well, now fails too."""
+    again = judge(FIRST_CASES[0]) if found[0] != FIRST_CASES[0] else None
+    if again is None:
+        return shrink(found, _simpler, judge, tries=12)
+    reason = (
+        "it remembers what it did: the same run, done once more, goes otherwise. A controller "
+        "that restarts knows nothing but what is there: look at pods, and keep nothing."
+    )
+    return FIRST_CASES[0], replace(again, reason=reason)
+
+
+def replicas_by(answer: Callable[..., Any]) -> dict[str, Manage]:
+    """Roles for a Cluster in which `answer` manages the ReplicaSets of namespace default; those
+    of the cluster itself stay with ours, so that it can start."""
+    guard = Guard(answer)
+
+    async def guarded(pods: Sequence[Object], replicaset: Object, control: Any) -> None:
+        await guard.call_async(list(pods), replicaset, control)
+
+    return _in_default(guarded)
+
+
+def _in_default(manage: Manage) -> dict[str, Manage]:
+    async def either(pods: Sequence[Object], replicaset: Object, control: Any) -> None:
+        ours = replicaset["metadata"]["namespace"] != "default"
+        await (manage_replicas if ours else manage)(pods, replicaset, control)
+
+    return {"replicaset.manage_replicas": either}
+
+
 class _Run:
     """A cluster with the student's function in it, and all that is seen of both."""
 
     def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
         self.case = case
         self.guard = Guard(answer)
-        self.wrongs: list[str] = []
         self.marks: list[Mark] = []
         self._random = Random(case.seed)
         self._wanted = case.replicas
-        roles = {"replicaset.manage_replicas": self._manage}
+        roles = _in_default(self._manage)
         self.cluster = Cluster(nodes=2, etcd_members=1, seed=case.seed, roles=roles)
 
     def failure(self) -> Failure | None:
-        """Run the case; the first thing that is wrong, if any."""
+        """Run the case until something is wrong, or to its end."""
         self.cluster.apply(REPLICASET.format(replicas=self.case.replicas))
         self._mark(f"{self.case.replicas} replicas")
-        self.cluster.run_for(SETTLE)
+        self._pass(SETTLE)
         for step in self.case.steps:
-            if self._wrong():
-                break
-            self._mark(step)
-            self._do(step)
-            self.cluster.run_for(SETTLE)
+            if not self._wrong():
+                self._mark(step)
+                self._do(step)
+                self._pass(SETTLE)
         reason = self._wrong() or self._unsettled()
         return Failure(reason, self.cluster, tuple(self.marks)) if reason else None
 
     async def _manage(self, pods: Sequence[Object], replicaset: Object, control: Any) -> None:
-        """The role: the student's function, with its hands watched."""
-        hands = _Hands(control)
-        await self.guard.call_async(list(pods), replicaset, hands)
-        if wrong := hands.wrong(pods, replicaset):
-            self.wrongs.append(wrong)
+        """The role: the student's function, with its hands watched. After a slip it does no
+        more, lest a runaway fill the cluster with pods."""
+        if self._wrong():
+            return
+        hands = _Hands(self.guard, control, pods, replicaset)
+        try:
+            await self.guard.call_async(list(pods), replicaset, hands)
+            hands.look()
+        finally:
+            hands.close()
+
+    def _pass(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass, until there is a slip or it is enough."""
+        with suppress(TimeoutError):
+            self.cluster.run_until(lambda: bool(self._wrong()) or enough(), timeout=seconds)
 
     def _wrong(self) -> str:
-        if self.guard.slips:
-            return f"manage_replicas: {self.guard.slips[0]}"
-        return self.wrongs[0] if self.wrongs else ""
+        return str(self.guard.slips[0]) if self.guard.slips else ""
 
     def _unsettled(self) -> str:
         """Does the number of pods come to what is wanted, and stay there?"""
-        try:
-            self.cluster.run_until(lambda: self._count() == self._wanted, timeout=PATIENCE)
-            self.cluster.run_for(2)
-        except TimeoutError:
-            pass
-        if self._wrong():
-            return self._wrong()
+        self._pass(PATIENCE, lambda: self._count() == self._wanted)
+        self._pass(2)
         count = self._count()
-        if count == self._wanted:
-            return ""
+        if self._wrong() or count == self._wanted:
+            return self._wrong()
         why = STEPS[self.case.steps[-1]] if self.case.steps else "it does not make the first pods"
         return f"{self._wanted} wanted, and {count} there for good: {why}."
 
@@ -184,7 +220,7 @@ class _Run:
             case ["delete", *_]:
                 names = [pod["metadata"]["name"] for pod in cluster.objects("pods", "default")]
                 if names:
-                    cluster.kubectl(f"delete pod {self._random.choice(names)} --wait=false")
+                    cluster.kubectl(f"delete pod {self._random.choice(names)}")
             case ["an", *_]:
                 cluster.apply(POD.format(name=f"orphan-{len(self.marks)}", image="nginx"))
             case ["a", *_]:
@@ -199,59 +235,76 @@ class _Run:
 
 
 class _Hands:
-    """The student's `control`: does what is asked, and remembers it."""
+    """The student's `control`: does what is asked, and refuses what no strategy can want."""
 
-    def __init__(self, control: Any) -> None:
+    def __init__(
+        self, guard: Guard, control: Any, pods: Sequence[Object], replicaset: Object
+    ) -> None:
+        self._guard = guard
         self._control = control
+        self._pods = pods
+        self._replicaset = replicaset
+        self._missing = replicaset["spec"]["replicas"] - len(pods)
         self._created = 0
-        self._deleted: list[Object] = []
-        self._open = 0
+        self._deleted: list[str] = []
+        self._calls: list[Coroutine[Any, Any, None]] = []
+        self._ended = 0
 
     def create(self, replicaset: Object) -> Awaitable[None]:
         self._created += 1
-        return self._watched(lambda: self._control.create(replicaset))
+        if self._created > max(self._missing, 0):
+            raise self._guard.slip(
+                f"{self._there()}, and it creates {self._created}: more than are missing."
+            )
+        return self._watched(self._control.create, self._replicaset)
 
     def delete(self, pod: Object) -> Awaitable[None]:
         if not isinstance(pod, dict) or "metadata" not in pod:
-            raise Slip(f"control.delete wants a pod, and was given {pod!r:.40}")
-        self._deleted.append(pod)
-        return self._watched(lambda: self._control.delete(pod))
+            raise self._guard.slip(f"control.delete wants a pod, and was given {pod!r:.40}.")
+        name = pod["metadata"]["name"]
+        if name in self._deleted:
+            raise self._guard.slip(f"it deletes pod {name} twice: then one too many stays.")
+        self._deleted.append(name)
+        if len(self._deleted) > max(-self._missing, 0):
+            count = len(self._deleted)
+            raise self._guard.slip(
+                f"{self._there()}, and it deletes {count}: more than are too many."
+            )
+        return self._watched(self._control.delete, pod)
 
-    def _watched(self, call: Callable[[], Awaitable[None]]) -> Awaitable[None]:
-        self._open += 1
-
+    def _watched(self, call: Callable[[Object], Awaitable[None]], obj: Object) -> Awaitable[None]:
         async def run() -> None:
-            await call()
-            self._open -= 1
+            try:
+                await call(obj)
+            finally:
+                self._ended += 1
 
-        return run()
+        self._calls.append(run())
+        return self._calls[-1]
 
-    def wrong(self, pods: Sequence[Object], replicaset: Object) -> str:
-        """What no call may do, whatever the strategy: too much, or the wrong ones."""
-        wanted = replicaset["spec"]["replicas"]
-        missing = wanted - len(pods)
-        if self._open:
-            return "a call of control.create or control.delete was not awaited to its end."
-        if self._created and self._deleted:
-            return "one call both creates and deletes pods."
-        if self._created > max(missing, 0):
-            return (f"{wanted} are wanted and {len(pods)} are there, and it creates "
-                    f"{self._created} more: that is more than are missing.")  # fmt: skip
-        if len(self._deleted) > max(-missing, 0):
-            return (f"{wanted} are wanted and {len(pods)} are there, and it deletes "
-                    f"{len(self._deleted)}: that is more than are too many.")  # fmt: skip
-        names = [pod["metadata"]["name"] for pod in self._deleted]
-        if len(set(names)) < len(names):
-            return f"it deletes pod {names[0]} twice: then one too many stays."
-        return self._wrong_choice(pods, names)
+    def look(self) -> None:
+        """When the function has returned: is all done, and with the right pods?"""
+        if self._ended < len(self._calls):
+            raise self._guard.slip("a call of control.create or control.delete was not awaited.")
+        lost = [pod for pod in self._pods if self._gone(pod) and _serves(pod)]
+        kept = [pod for pod in self._pods if not self._gone(pod) and not _serves(pod)]
+        if lost and kept:
+            raise self._guard.slip(
+                f"it deletes {lost[0]['metadata']['name']}, which is Ready, and keeps "
+                f"{kept[0]['metadata']['name']}, which is not: users would notice."
+            )
 
-    def _wrong_choice(self, pods: Sequence[Object], deleted: Sequence[str]) -> str:
-        lost = [pod for pod in pods if pod["metadata"]["name"] in deleted and _serves(pod)]
-        kept = [pod for pod in pods if pod["metadata"]["name"] not in deleted and not _serves(pod)]
-        if not (lost and kept):
-            return ""
-        return (f"it deletes {lost[0]['metadata']['name']}, which is Ready, and keeps "
-                f"{kept[0]['metadata']['name']}, which is not: users would notice.")  # fmt: skip
+    def close(self) -> None:
+        """Calls that nobody awaited come to nothing."""
+        for call in self._calls:
+            if getcoroutinestate(call) == CORO_CREATED:
+                call.close()
+
+    def _gone(self, pod: Object) -> bool:
+        return pod["metadata"]["name"] in self._deleted
+
+    def _there(self) -> str:
+        return f"{self._replicaset['spec']['replicas']} are wanted and {len(self._pods)} are there"
 
 
 def _serves(pod: Object) -> bool:

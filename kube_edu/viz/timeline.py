@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kube_edu.trace import Trace
+from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.states import STATES
 from kube_edu.viz.svg import FAINT, GREEN, INK, ORANGE, RED, SOFT, Drawing, fit
@@ -49,7 +49,7 @@ def timeline(title: str, lanes: Sequence[Lane], marks: Sequence[Mark] = ()) -> F
             place(moment), bottom + 18, f"{moment:g} s", size=11, colour=SOFT, anchor="middle"
         )
     for index, mark in enumerate(marks):
-        y = 50 + 15 * (index % 6)
+        y = 50.0 + 15 * (index % 6)
         right = place(mark.time) > WIDTH * 0.7
         drawing.line((place(mark.time), y - 8), (place(mark.time), bottom), colour=INK, dash=True)
         drawing.text(place(mark.time) + (-5 if right else 5), y, fit(mark.text, 420, 11.5),
@@ -59,7 +59,7 @@ def timeline(title: str, lanes: Sequence[Lane], marks: Sequence[Mark] = ()) -> F
         drawing.text(LEFT - 12, y + 16, fit(lane.name, LEFT - 24, 11, True), size=11, anchor="end",
                      mono=True)  # fmt: skip
         for start, stop, state in lane.spans:
-            width = max((stop - start) * scale, 2)
+            width = max((stop - start) * scale, 2.0)
             drawing.box(place(start), y + 4, width, ROW - 8, fill=COLOURS[state], stroke="#ffffff",
                         radius=3)  # fmt: skip
     seen = [state for state in COLOURS if any(s == state for lane in lanes for *_, s in lane.spans)]
@@ -79,31 +79,34 @@ def host_lanes(trace: Trace, until: float, since: float = 0.0) -> list[Lane]:
 
 def pod_lanes(trace: Trace, prefix: str, until: float, since: float = 0.0) -> list[Lane]:
     """Each pod whose name begins with `prefix` ("pods/default/web-"), from the writes that made
-    it, bound it, ended it, and from what its kubelet did."""
+    and ended it and from what its kubelet did."""
     changes: dict[str, list[tuple[float, str]]] = {}
-    for event in trace:
-        name = event.fields.get("object", "")
-        if not (isinstance(name, str) and name.startswith(prefix)):
-            continue
-        state = _pod_change(event.kind, event.fields)
-        if state:
-            changes.setdefault(name, []).append((event.time, state))
+    for event in trace.select("api.write", "scheduler.bind", "kubelet.container"):
+        name = event.fields["object"]
+        if name.startswith(prefix):
+            found = changes.setdefault(name, [])
+            state = _pod_change(found[-1][1] if found else "", event)
+            if state:
+                found.append((event.time, state))
     lanes = [
-        Lane(name.rsplit("/", 1)[1], _spans(found, since, until)) for name, found in changes.items()
+        Lane(name.split("/")[2], _spans(found, since, until)) for name, found in changes.items()
     ]
     return [lane for lane in lanes if lane.spans]
 
 
-def _pod_change(kind: str, fields: dict[str, object]) -> str:
-    """The state that an event takes a pod to; "gone" when it is no more."""
-    if kind == "api.write":
-        return {"create": "Pending", "terminate": "Terminating", "delete": "gone"}.get(
-            str(fields["verb"]), ""
-        )
-    if kind == "scheduler.bind":
-        return "Starting"
-    if kind == "kubelet.container" and fields["state"] == "running":
-        return "Ready"
+def _pod_change(state: str, event: Event) -> str:
+    """The state that an event takes a pod to ("gone": it is no more), or "" for none."""
+    match event.kind, event.fields:
+        case "api.write", {"verb": "create"} if not state:
+            return "Pending"
+        case "api.write", {"verb": "delete"}:  # the first takes leave, the second removes
+            return "Terminating" if state in ("Starting", "Ready") else "gone"
+        case "scheduler.bind", _ if state == "Pending":
+            return "Starting"
+        case "kubelet.container", {"state": "running"} if state == "Starting":
+            return "Ready"
+        case "kubelet.container", {"state": "exited"} if state == "Ready":
+            return "Starting"
     return ""
 
 

@@ -108,7 +108,7 @@ def test_a_list_is_the_functions_own_to_sort() -> None:
 
 def test_an_async_function_has_a_budget_across_its_waits() -> None:
     async def patient(x: Any) -> None:
-        while True:
+        while True:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
     with pytest.raises(Slip, match="did not come to an end"):
