@@ -240,6 +240,7 @@ class Cluster:
             machine = self._machine(name, f"192.168.0.{20 + number}")
             machine.start("etcd", partial(parts.etcd, members=self._members, started=started))
         control = self._machine(CONTROL_PLANE, "192.168.0.10")
+        control.start("kernel", self._plane.node(CONTROL_PLANE).run)
         for process, main in self._control_plane().items():
             control.start(process, main)
         for number in range(nodes):

@@ -59,7 +59,7 @@ class Event(NamedTuple):
     fields: dict[str, Any]
 
     def __str__(self) -> str:
-        fields = "  ".join(f"{name}={value}" for name, value in self.fields.items())
+        fields = "  ".join(f"{name}={value}" for name, value in self.fields.items() if value != "")
         return f"{self.time:10.4f}  {self.host:<10} {self.kind:<18} {fields}"
 
 

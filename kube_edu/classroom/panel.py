@@ -44,7 +44,7 @@ class Panel:
         self._clock = widgets.Label()
         self._switches = {name: self._switch(name) for name in cluster.hosts}
         self._isolate = widgets.SelectMultiple(
-            options=list(cluster.hosts), rows=6, layout=widgets.Layout(width="150px")
+            options=list(cluster.hosts), rows=7, layout=widgets.Layout(width="190px")
         )
         self._play = widgets.ToggleButton(
             description="Play", icon="play", tooltip="let virtual time run"
@@ -100,8 +100,8 @@ class Panel:
         switch = widgets.ToggleButtons(
             options=["up", "paused", "down"],
             value=self.cluster.hosts[name].state,
-            description=name,
-            style={"button_width": "58px", "description_width": "70px"},
+            style={"button_width": "72px"},
+            tooltips=["running", "frozen, as a stalled virtual machine", "without power"],
         )
 
         def changed(change: dict[str, Any]) -> None:
@@ -121,14 +121,23 @@ class Panel:
             self._speed,
             self._clock,
         ]
-        network = [
-            widgets.Label("network: choose machines"),
-            self._isolate,
-            _button("Cut off", "chain-broken", lambda: self.cut_off(*self._isolate.value)),
-            _button("Heal", "link", self.heal),
-        ]
-        switches = widgets.VBox(list(self._switches.values()))
-        controls = widgets.HBox([switches, widgets.VBox(network)])
+        switches = widgets.HBox(
+            [
+                widgets.VBox([widgets.HTML(f"<b>{name}</b>"), switch])
+                for name, switch in self._switches.items()
+            ],
+            layout=widgets.Layout(flex_flow="row wrap", width="720px"),
+        )
+        cut = widgets.HBox(
+            [
+                _button("Cut off", "chain-broken", lambda: self.cut_off(*self._isolate.value)),
+                _button("Heal", "link", self.heal),
+            ]
+        )
+        network = widgets.VBox(
+            [widgets.HTML("<b>network</b>: choose machines"), self._isolate, cut]
+        )
+        controls = widgets.HBox([switches, network])
         return widgets.VBox([widgets.HBox(time), self._picture, controls, self._events])
 
     def _toggle_play(self, change: dict[str, Any]) -> None:
