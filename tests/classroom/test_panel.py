@@ -36,6 +36,7 @@ def test_nothing_moves_until_time_does():
 
 def test_a_step_stops_where_something_worth_a_look_has_happened():
     cluster, shown = panel()
+    cluster.run_for(30)
     cluster.crash(next(n for n, member in cluster.etcd.items() if member.node.leader == n))
     seen, before = len(cluster.trace), cluster.now
     shown.step()
