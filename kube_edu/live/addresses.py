@@ -15,6 +15,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+LOCALHOST = "127.0.0.1"
 BLOCKS = 32
 GUARD_PORT = 10250
 """Every cluster has its first kubelet there: where it can be bound, the block is free."""

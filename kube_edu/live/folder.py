@@ -73,6 +73,7 @@ class Folder:
             content = {"format": FORMAT, "settings": asdict(settings)}
             replace(self.path / "cluster.json", json.dumps(content, indent=2).encode())
             (self.path / "manifests").mkdir(exist_ok=True)
+            (self.path / "hosts").mkdir(mode=0o700, exist_ok=True)  # it holds Secrets
         except OSError as refusal:
             raise UpError(f"{self.path}: cannot write there: {refusal.strerror}") from None
 

@@ -13,11 +13,11 @@ import socket
 from collections.abc import Callable, Sequence
 
 from kube_edu.kubelet.cni.loopback import DialMap
+from kube_edu.live.addresses import LOCALHOST
 from kube_edu.live.network import ask, bound_socket, serve_datagrams
 from kube_edu.proxy.model import Endpoint, ServicePort
 from kube_edu.proxy.userspace import Address, Handler, Listening, Proxier
 
-LOCALHOST = "127.0.0.1"
 UDP_SECONDS = 5.0
 
 

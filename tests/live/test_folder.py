@@ -22,6 +22,7 @@ def test_a_new_folder_remembers_its_settings(tmp_path: Path) -> None:
     assert not path.exists(), "checking changes nothing"
     folder.open(SETTINGS)
     folder.close()
+    assert (path / "hosts").stat().st_mode & 0o777 == 0o700, "Secrets are in there"
     again = Folder(path)
     assert again.check() == SETTINGS
     again.close()
