@@ -42,9 +42,9 @@ class Up:
                 return
         raise AssertionError("it ended: " + "\n".join(self.said))
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(how)
         output, _ = self.process.communicate(timeout=60)
         self.said += output.splitlines()
         assert self.process.returncode == 0, self.said

@@ -87,6 +87,15 @@ def test_logs(up: Up) -> None:
     assert stamped[:2] == "20" and len(stamped.splitlines()) == 1
 
 
+def test_a_log_is_followed_to_its_end(up: Up) -> None:
+    script = "for n in 1 2 3; do echo line $n; sleep 0.3; done"
+    up.kubectl("run", "once", "--image=busybox", "--restart=Never", "--", "sh", "-c", script)
+    lines = "line 1\nline 2\nline 3\n"
+    eventually(lambda: up.try_kubectl("logs", "-f", "once").stdout == lines)
+    up.kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/once", "--timeout=30s")
+    up.kubectl("delete", "pod", "once")
+
+
 def test_a_deleted_pod_is_replaced(up: Up) -> None:
     victim = pods(up, "app=guestbook")[0]
     up.kubectl("delete", "pod", victim)

@@ -332,6 +332,20 @@ def test_a_program_of_the_clusters_own_runs_as_a_coroutine(tmp_path: Path) -> No
     on_a_node(tmp_path, story)
 
 
+def test_a_shell_fetches_from_other_pods(tmp_path: Path) -> None:
+    async def story(node: Node) -> None:
+        server = await node.start("nginx")
+        await node.says(server, "ready")
+        url = f"http://{await node.address(server)}/"
+        script = f"wget -qO- {url} && curl -s -o page {url} && cat page; wget -q {url}none"
+        client = await node.start("busybox", args=["sh", "-c", script])
+        output = await node.output(client)
+        assert output.count("Welcome to nginx!") == 2
+        assert "wget: server returned error: 404 Not Found" in output
+
+    on_a_node(tmp_path, story)
+
+
 def test_pause_waits_and_crash_crashes(tmp_path: Path) -> None:
     async def story(node: Node) -> None:
         pause = await node.start("pause:3.10")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def test_a_second_up_on_the_same_folder_and_another_number_of_members() -> None:
             beside = Up(other, "--nodes", "1", "--etcd-members", "1")
             beside.wait("node-1")
             assert beside.kubectl("get", "nodes", "-o", "name") == "node/node-1\n"
-            beside.stop()
+            beside.stop(signal.SIGINT)
         first.stop()
         line = up(folder, "--etcd-members", "3")
         assert line == (

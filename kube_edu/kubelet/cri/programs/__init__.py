@@ -49,6 +49,8 @@ COMMANDS = {
     "redis-server": "kv.py redis-server",
     "redis-cli": "kv.py redis-cli",
     "agnhost": "agnhost.py",
+    "wget": "fetch.py wget",
+    "curl": "fetch.py curl",
     "python": "",
     "python3": "",
 }
