@@ -123,10 +123,13 @@ def _execute(notebook: Any, folder: Path) -> Any:
 
 
 def _tidy(notebook: Any) -> Any:
-    """Only the metadata that a reader needs."""
+    """Only the metadata that a reader needs. Of a widget only its text is kept: its model lives
+    in the kernel, under another id each time."""
     notebook.metadata = METADATA
     for cell in notebook.cells:
         cell.metadata = {"tags": cell.metadata.tags} if cell.metadata.get("tags") else {}
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     return notebook
 
 

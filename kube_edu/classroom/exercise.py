@@ -15,7 +15,12 @@ from typing import Any
 
 from kube_edu.classroom.guard import Slip, untouched
 
-GREEN, RED, BLUE = "#009e73", "#d55e00", "#0072b2"
+HEADS = {
+    "passed": ("Passed", "#007a59"),
+    "failed": ("Not yet", "#b84e00"),
+    "untouched": ("Not attempted yet", "#0072b2"),
+}
+"""What a verdict begins with, and its colour."""
 
 Report = Callable[[str], None]
 """Says what is being done, for as long as it is being done."""
@@ -34,19 +39,18 @@ class Verdict:
     figure: Any = field(default=None, compare=False)
 
     def __repr__(self) -> str:
-        head = {"passed": "Passed", "failed": "Not yet", "untouched": "Not attempted yet"}
-        return "\n".join([f"{head[self.state]}: {self.reason}", *self.details])
+        return "\n".join([f"{HEADS[self.state][0]}: {self.reason}", *self.details])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        colour = {"passed": GREEN, "failed": RED, "untouched": BLUE}[self.state]
-        head, *details = repr(self).splitlines()
+        head, colour = HEADS[self.state]
         style = (
             f"border-left:5px solid {colour};background:#fdfdfb;color:#1f2933;"
             "padding:8px 14px;border-radius:4px;max-width:860px"
         )
-        body = "".join(f'<pre style="color:#1f2933;background:none">{escape(line)}</pre>'
-                       for line in ["\n".join(details)] if line)  # fmt: skip
-        html = f'<div style="{style}"><b>{escape(head)}</b>{body}</div>'
+        pre = "color:#1f2933;background:none;white-space:pre-wrap;margin-top:6px"
+        details = [f'<pre style="{pre}">{escape(text)}</pre>' for text in self.details]
+        said = f'<b style="color:{colour}">{head}.</b> {escape(self.reason)}'
+        html = f'<div style="{style}">{said}{"".join(details)}</div>'
         return {"text/html": html, "text/plain": repr(self)}
 
 

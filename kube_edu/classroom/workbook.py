@@ -5,6 +5,7 @@ Behind `make lab` (`open_workbook`), `kube-edu lab list` and `kube-edu lab reset
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import shutil
@@ -29,6 +30,25 @@ class WorkbookError(Exception):
 def number_of(lab: Path) -> str:
     """ "02" of 02-declarative.ipynb."""
     return lab.name.partition("-")[0]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=["open", "list", "reset"], default="open")
+    parser.add_argument("lab", nargs="?", metavar="NN", help="the number of the lab to reset")
+    parser.add_argument("--port", default="", help="default: the first free one from 8888 on")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`kube-edu lab [open | list | reset NN]`; returns the exit status."""
+    try:
+        if arguments.action == "open":
+            return open_workbook(arguments.port, browser=not arguments.no_browser)
+        print(list_labs() if arguments.action == "list" else reset(arguments.lab or ""))
+    except (WorkbookError, OSError) as error:
+        print(f"kube-edu lab: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def list_labs(root: Path = ROOT) -> str:

@@ -12,7 +12,7 @@ from kube_edu.viz.figure import Figure
 from kube_edu.viz.states import STATES, draw_pod, node_ready, pod_state
 from kube_edu.viz.svg import FAINT, GREEN, GREY, INK, ORANGE, PANEL, RED, SKY, SOFT, Drawing, fit
 
-WIDTH = 860.0
+WIDTH = 820.0
 COMPONENTS = ("API server", "controller manager", "scheduler")
 HOST_COLOURS = {"up": GREEN, "down": RED, "paused": ORANGE}
 
@@ -161,7 +161,7 @@ def _draw_node(drawing: Drawing, shot: Snapshot, name: str, x: float, y: float, 
     _host_card(drawing, shot, name, x, y, width, height)
     pods = _pods_on(shot, name)
     if name:
-        drawing.text(x + 12, y + 42, f"kubelet, kube-proxy   {_node_condition(shot, name)}",
+        drawing.text(x + 12, y + 42, f"kubelet · kube-proxy · {_node_condition(shot, name)}",
                      size=11, colour=SOFT)  # fmt: skip
     for row, pod in enumerate(pods):
         text = fit(pod["metadata"]["name"], width - 62, 11, mono=True)

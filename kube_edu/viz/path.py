@@ -28,7 +28,8 @@ MEANINGS = {
     "watch": "a watch event",
     "local": "work on the node",
 }
-LEFT, LANE, ROW = 74.0, 70.0, 27.0
+LEFT, LANE, TEXT, ROW = 68.0, 60.0, 212.0, 27.0
+"""Widths of the times, of a lane, of what is said beside them; height of a step."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,20 @@ def request_path(trace: Trace, name: str, namespace: str = "default") -> Figure:
     if not steps:
         return Figure(Drawing(420, 60, f"{title}: not on the trace").svg(), f"{title}: not found")
     start = steps[0].time
-    drawing = Drawing(LEFT + LANE * len(LANES) + 330, 134 + ROW * len(steps), title)
+    drawing = Drawing(LEFT + LANE * len(LANES) + TEXT, 134 + ROW * len(steps), title)
     drawing.legend(18, 52, [(COLOURS[kind], MEANINGS[kind]) for kind in COLOURS])
     bottom = 118 + ROW * len(steps)
     places = {lane: LEFT + LANE * (index + 0.5) for index, lane in enumerate(LANES)}
     for lane, x in places.items():
         drawing.line((x, 112), (x, bottom), colour=FAINT, thick=1.2)
         for row, word in enumerate(lane.replace("point", "point- ").split()):
-            drawing.text(x, 82 + 13 * row, word, size=11, anchor="middle", bold=True)
+            drawing.text(x, 82 + 13 * row, word, size=10, anchor="middle", bold=True)
     for index, step in enumerate(steps):
         y = 126 + ROW * index
         if index % 2:
-            drawing.box(LEFT + LANE * len(LANES) + 4, y - 16, 318, ROW, fill=PANEL, stroke="none")
+            drawing.box(
+                LEFT + LANE * len(LANES) + 4, y - 16, TEXT - 12, ROW, fill=PANEL, stroke="none"
+            )
         drawing.text(LEFT - 8, y + 4, f"+{step.time - start:.3f} s", size=10.5, colour=SOFT,
                      anchor="end", mono=True)  # fmt: skip
         colour = COLOURS[step.kind]
@@ -71,8 +74,8 @@ def request_path(trace: Trace, name: str, namespace: str = "default") -> Figure:
             drawing.circle(places[step.source], y, 3.5, fill=colour)
             drawing.arrow((places[step.source], y), (places[step.target], y), colour=colour,
                           dash=step.kind == "watch")  # fmt: skip
-        text = fit(step.text, 316, 12)
-        drawing.text(LEFT + LANE * len(LANES) + 12, y + 4, text, size=12, colour=INK)
+        text = fit(step.text, TEXT - 20, 11.5)
+        drawing.text(LEFT + LANE * len(LANES) + 12, y + 4, text, size=11.5, colour=INK)
     return Figure(drawing.svg(), _words(title, steps))
 
 
