@@ -49,13 +49,11 @@ OWNER: contextvars.ContextVar[Owner | None] = contextvars.ContextVar("owner", de
 
 
 class SimTask(asyncio.Task[Any]):
-    """A task whose hash is its number, not its address."""
+    """A task whose hash is its number in its loop, not its address."""
 
-    _numbers = itertools.count()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._number = next(self._numbers)
-        super().__init__(*args, **kwargs)
+    def __init__(self, number: int, coro: Coroutine[Any, Any, Any], **kwargs: Any) -> None:
+        self._number = number
+        super().__init__(coro, **kwargs)
         self._log_destroy_pending = False
 
     def __hash__(self) -> int:
@@ -71,6 +69,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, float, int, asyncio.TimerHandle]] = []
         self._sequence = itertools.count()
+        self._task_numbers = itertools.count()
         self._interrupted = False
         self.failures: list[BaseException] = []
         """Exceptions that left a callback; the simulation raises the first one to its driver."""
@@ -214,7 +213,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         **kwargs: Any,
     ) -> SimTask:
         # A name of our own: asyncio's default counts the tasks of the whole Python process.
-        task = SimTask(coro, loop=self, name=name or "task", context=context)
+        number = next(self._task_numbers)
+        task = SimTask(number, coro, loop=self, name=name or "task", context=context)
         owner = context.get(OWNER) if context is not None else OWNER.get()
         if owner is not None:
             owner.adopt(task)

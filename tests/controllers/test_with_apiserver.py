@@ -15,7 +15,7 @@ from kube_edu.client import ApiClient
 from kube_edu.controllers import ControllerManager
 from kube_edu.host import Host
 from kube_edu.sim import Simulation
-from tests.apiserver.fakes import FakeEtcd
+from tests.apiserver.fakes import LocalEtcd
 from tests.controllers.test_deployment import with_image
 from tests.controllers.world import deployment, namespace, node, service
 
@@ -25,7 +25,7 @@ class Plane:
 
     def __init__(self) -> None:
         self.simulation = Simulation(1)
-        self._etcd = FakeEtcd()
+        self._etcd = LocalEtcd()
         self._control = self.simulation.machine("control-1", "192.168.0.10")
         self._control.start("apiserver", self._serve)
         self._control.start("manager", self._manage)
