@@ -234,7 +234,7 @@ class RaftDriver:
         log = self.node.log
         if log.applied - log.snapshot.index < SNAPSHOT_COUNT:
             return
-        snapshot: Snapshot = self.node.compact(log.applied, self._snapshot(), KEEP_ENTRIES)
+        snapshot: Snapshot = self.node.compact(self._snapshot(), KEEP_ENTRIES)
         rest = log.entries(snapshot.index + 1, log.stable)
         await self._wal.replace(snapshot, rest, self._hard)
 

@@ -4,14 +4,32 @@
 imports the rest of the package, reads a clock or sends a byte.
 """
 
+from kube_edu.raft.configuration import ConfChangeError, changed
 from kube_edu.raft.log import Log, SafetyError
-from kube_edu.raft.messages import Entry, HardState, Message, MessageType, Snapshot
+from kube_edu.raft.messages import (
+    ConfChange,
+    ConfChangeSingle,
+    ConfChangeTransition,
+    ConfChangeType,
+    ConfState,
+    Entry,
+    HardState,
+    Message,
+    MessageType,
+    Snapshot,
+)
 from kube_edu.raft.node import RaftNode
 from kube_edu.raft.readonly import ReadState
 from kube_edu.raft.ready import Ready, Role, SoftState
 from kube_edu.raft.rules import Leader, Rules, Voter
 
 __all__ = [
+    "ConfChange",
+    "ConfChangeError",
+    "ConfChangeSingle",
+    "ConfChangeTransition",
+    "ConfChangeType",
+    "ConfState",
     "Entry",
     "HardState",
     "Leader",
@@ -27,4 +45,5 @@ __all__ = [
     "Snapshot",
     "SoftState",
     "Voter",
+    "changed",
 ]

@@ -14,22 +14,41 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from kube_edu.raft.configuration import changed
+from kube_edu.raft.follower import FROM_LEADER, answer_older_term, answer_vote_request, follow
 from kube_edu.raft.leader import Leadership
 from kube_edu.raft.log import Log
-from kube_edu.raft.messages import Entry, HardState, Message, MessageType, Snapshot
+from kube_edu.raft.messages import (
+    ConfChange,
+    ConfState,
+    Entry,
+    HardState,
+    Message,
+    MessageType,
+    Snapshot,
+)
 from kube_edu.raft.readonly import ReadState
 from kube_edu.raft.ready import Ready, Role, SoftState
-from kube_edu.raft.rules import Rules, Voter
+from kube_edu.raft.rules import Rules
 
-FROM_LEADER = (MessageType.MsgApp, MessageType.MsgHeartbeat, MessageType.MsgSnap)
 VOTE_REQUESTS = (MessageType.MsgVote, MessageType.MsgPreVote)
+ANSWER_TO = {
+    Role.CANDIDATE: MessageType.MsgVoteResp,
+    Role.PRE_CANDIDATE: MessageType.MsgPreVoteResp,
+}
+
+CAMPAIGN_TRANSFER = b"CampaignTransfer"
+"""The context of a vote request that the old leader wished for: no lease stands against it."""
 
 
 class RaftNode:
-    """A member of a cluster, by `name`; `members` are the names of all, itself included.
+    """A member of a cluster, by `name`; `members` are the names of all voters, itself included.
+    Without any it waits for a leader to tell it: so begins a member that joins later.
 
     `hard_state`, `snapshot` and `entries` are what its disk holds, for a member that comes back;
-    its state machine is then the one of the snapshot.
+    its state machine is then the one of the snapshot, and so is the list of members.
+
+    `lease_reads` saves linearizable reads their round of heartbeats, and trusts the clocks.
     """
 
     def __init__(
@@ -42,17 +61,20 @@ class RaftNode:
         heartbeat_ticks: int = 1,
         pre_vote: bool = True,
         check_quorum: bool = True,
+        lease_reads: bool = False,
         hard_state: HardState | None = None,
         snapshot: Snapshot | None = None,
         entries: Sequence[Entry] = (),
         rules: Rules | None = None,
     ) -> None:
+        if lease_reads and not check_quorum:
+            raise ValueError("a lease is the promise of CheckQuorum: it cannot do without")
         self.name = name
-        self.members = tuple(members)
         self.election_ticks = election_ticks
         self.heartbeat_ticks = heartbeat_ticks
         self.pre_vote = pre_vote
         self.check_quorum = check_quorum
+        self.lease_reads = lease_reads
         self.rules = rules or Rules()
 
         saved = hard_state or HardState()
@@ -60,6 +82,7 @@ class RaftNode:
         self.vote = saved.vote
         self.log = Log(entries, snapshot)
         self.log.commit_to(saved.commit)
+        self.conf = snapshot.conf if snapshot and snapshot.index else ConfState(tuple(members))
 
         self.role = Role.FOLLOWER
         self.leader = ""
@@ -87,34 +110,61 @@ class RaftNode:
             return
         if self.election_elapsed >= self.election_ticks:
             self.election_elapsed = 0
+            self.leadership.transferee = ""  # it had its time
             if self.check_quorum and not self.leadership.heard_of_majority():
                 self._become_follower(self.term, "")
                 return
         self.leadership.tick()
 
     def step(self, message: Message) -> None:
-        """A message arrived: it may be old, or doubled, or from a stranger."""
-        if message.source not in self.members:
-            return
+        """A message arrived: it may be old, or doubled; or from a stranger, for others may know of
+        a new configuration before this member does (section 6)."""
         if message.term > self.term:
             if not self._meet_newer_term(message):
                 return
         elif message.term < self.term:
-            self._answer_older_term(message)
+            answer_older_term(self, message)
             return
         if message.type in VOTE_REQUESTS:
-            self._handle_vote_request(message)
+            answer_vote_request(self, message)
         elif self.leadership is not None:
             self.leadership.step(message)
+        elif message.type is ANSWER_TO.get(self.role):
+            self._count_vote(message.source, not message.reject)
         else:
-            self._step_follower(message)
+            follow(self, message)
 
     def propose(self, data: bytes) -> bool:
-        """Put a command into the log. Only a leader can: False from anyone else."""
-        if self.leadership is None:
-            return False
-        self.leadership.append(data)
-        return True
+        """Put a command into the log. Only a leader can, and not while it hands over its office:
+        False if it cannot."""
+        return self.leadership is not None and self.leadership.propose(data)
+
+    def propose_conf_change(self, change: ConfChange) -> bool:
+        """Put a change of the configuration into the log: False from anyone but a leader, and
+        while an earlier change is under way. Raises ConfChangeError."""
+        return self.leadership is not None and self.leadership.propose_change(change)
+
+    def apply_conf_change(self, entry: Entry) -> ConfState:
+        """The driver applies a committed change: it is in force now. (etcd leaves it to the
+        application as well, which may refuse a change by not calling this.)"""
+        assert entry.change is not None
+        if entry.index > self.log.snapshot.index:  # else a snapshot has brought it already
+            self.conf = changed(self.conf, entry.change)
+            if self.leadership is not None:
+                if self.name in self.conf.voting:
+                    self.leadership.reconfigure()
+                else:
+                    self._become_follower(self.term, "")
+        return self.conf
+
+    def transfer_leadership(self, to: str) -> bool:
+        """Ask that another member shall lead (thesis, section 3.10). False if it is clear that
+        nothing comes of it."""
+        if self.leadership is not None:
+            return self.leadership.transfer(to)
+        if self.leader:
+            self.messages.append(Message(MessageType.MsgTransferLeader, self.leader, to, self.term))
+        return bool(self.leader)
 
     def read_index(self, context: bytes) -> bool:
         """Ask for a linearizable read; `ready` will have a ReadState with this `context`. It may
@@ -126,26 +176,31 @@ class RaftNode:
             self.send(MessageType.MsgReadIndex, self.leader, context=context)
         return bool(self.leader)
 
-    def campaign(self) -> None:
+    def campaign(self, transfer: bool = False) -> None:
         """Stand for election; with PreVote, ask first whether one would be elected, so that a
-        member that was cut off does not disturb the others by its term when it comes back."""
-        if self.leadership is not None:
+        member that was cut off does not disturb the others by its term when it comes back. With
+        `transfer`, the leader has asked for it: then there is no need to ask."""
+        if self.leadership is not None or self.name not in self.conf.voting:
             return
-        if self.pre_vote:
+        log = self.log
+        if any(entry.change for entry in log.entries(log.applied + 1, log.commit)):
+            return  # who votes is about to change
+        if self.pre_vote and not transfer:
             self._become(Role.PRE_CANDIDATE)
             self._ask_for_votes(MessageType.MsgPreVote, self.term + 1)
         else:
-            self._campaign_for_real()
+            self._campaign_for_real(CAMPAIGN_TRANSFER if transfer else b"")
 
     def report_snapshot(self, member: str, arrived: bool) -> None:
         """The driver's word on a MsgSnap that it was given to send."""
         if self.leadership is not None:
             self.leadership.report_snapshot(member, arrived)
 
-    def compact(self, index: int, data: bytes, keep: int = 0) -> Snapshot:
-        """`data` is the state machine as of the applied entry `index`: forget the log up to
+    def compact(self, data: bytes, keep: int = 0) -> Snapshot:
+        """`data` is the state machine as it is, with all that is applied: forget the log up to
         there, but for the last `keep` entries. Returns the snapshot, which the driver saves."""
-        snapshot = Snapshot(data, index, self.log.term(index))
+        index = self.log.applied
+        snapshot = Snapshot(data, index, self.log.term(index), self.conf)
         self.log.compact(snapshot, keep)
         return snapshot
 
@@ -200,6 +255,8 @@ class RaftNode:
             self.log.stable_to(ready.entries[-1])
             if self.leadership is not None:
                 self.leadership.written()
+        if self.leadership is not None:
+            self.leadership.leave_joint()
 
     @property
     def hard_state(self) -> HardState:
@@ -208,10 +265,6 @@ class RaftNode:
     @property
     def soft_state(self) -> SoftState:
         return SoftState(self.leader, self.role)
-
-    @property
-    def quorum(self) -> int:
-        return len(self.members) // 2 + 1
 
     def _hard_changed(self) -> bool:
         saved = self._saved_hard
@@ -225,7 +278,8 @@ class RaftNode:
     def _meet_newer_term(self, message: Message) -> bool:
         """A message from a later term: this member's own is over. False to ignore it."""
         in_lease = self.check_quorum and self.leader and self.election_elapsed < self.election_ticks
-        if message.type in VOTE_REQUESTS and in_lease:
+        wished = message.context == CAMPAIGN_TRANSFER
+        if message.type in VOTE_REQUESTS and in_lease and not wished:
             return False  # there is a leader, and it was heard of just now (section 6, end)
         if message.type is MessageType.MsgPreVote:
             return True  # a question about a term that has not begun
@@ -234,56 +288,31 @@ class RaftNode:
         self._become_follower(message.term, message.source if message.type in FROM_LEADER else "")
         return True
 
-    def _answer_older_term(self, message: Message) -> None:
-        """Tell a member that is behind (section 5.1). It must learn of the newer term, for with
-        PreVote or CheckQuorum it could not get there by an election of its own."""
-        if message.type in FROM_LEADER:
-            self.send(MessageType.MsgAppResp, message.source)
-        elif message.type is MessageType.MsgVote:
-            self.send(MessageType.MsgVoteResp, message.source, reject=True)
-        elif message.type is MessageType.MsgPreVote:
-            self.send(MessageType.MsgPreVoteResp, message.source, reject=True)
-
-    def _handle_vote_request(self, message: Message) -> None:
-        log = self.log
-        voter = Voter(self.term, self.vote, log.last_index, log.last_term)
-        granted = self.rules.grant_vote(voter, message)
-        if message.type is MessageType.MsgVote:
-            if granted:
-                self.vote = message.source
-                self.election_elapsed = 0
-            self.send(MessageType.MsgVoteResp, message.source, reject=not granted)
-        else:
-            term = message.term if granted else self.term
-            self.send(MessageType.MsgPreVoteResp, message.source, term=term, reject=not granted)
-
-    def _campaign_for_real(self) -> None:
+    def _campaign_for_real(self, context: bytes = b"") -> None:
         self.term += 1
         self.vote = self.name
         self._become(Role.CANDIDATE)
-        self._ask_for_votes(MessageType.MsgVote, self.term)
+        self._ask_for_votes(MessageType.MsgVote, self.term, context)
 
-    def _ask_for_votes(self, kind: MessageType, term: int) -> None:
-        self.votes = {}
+    def _ask_for_votes(self, kind: MessageType, term: int, context: bytes = b"") -> None:
         last, log_term = self.log.last_index, self.log.last_term
-        for member in self.members:
+        for member in self.conf.voting:
             if member != self.name:
-                self.send(kind, member, term=term, index=last, log_term=log_term)
+                self.send(kind, member, term, index=last, log_term=log_term, context=context)
         self._count_vote(self.name, True)
 
     def _count_vote(self, member: str, granted: bool) -> None:
         self.votes.setdefault(member, granted)
-        yes = sum(self.votes.values())
-        if yes >= self.quorum:
+        if self.conf.agreed([voter for voter, yes in self.votes.items() if yes]):
             if self.role is Role.PRE_CANDIDATE:
                 self._campaign_for_real()
             else:
                 self._become(Role.LEADER)
                 assert self.leadership is not None
                 # so that older entries can be committed along with it (sections 5.4.2 and 8)
-                self.leadership.append(b"")
-        elif len(self.votes) - yes >= self.quorum:
-            self._become_follower(self.term, "")
+                self.leadership.append()
+        elif not self.conf.agreed([v for v in self.conf.voting if self.votes.get(v, True)]):
+            self._become_follower(self.term, "")  # even if all the rest said yes
 
     def _become(self, role: Role) -> None:
         self.role = role
@@ -299,62 +328,19 @@ class RaftNode:
         self._become(Role.FOLLOWER)
         self.leader = leader
 
-    # -- a follower's side (section 5.3) ------------------------------------------------------
+    # -- for the other parts of this package --------------------------------------------------
 
-    def _step_follower(self, message: Message) -> None:
-        kind = message.type
-        if kind in FROM_LEADER:
-            self._hear_leader(message.source)
-            if kind is MessageType.MsgApp:
-                self._handle_append(message)
-            elif kind is MessageType.MsgHeartbeat:
-                self.log.commit_to(message.commit)
-                context = message.context
-                self.send(MessageType.MsgHeartbeatResp, message.source, context=context)
-            else:
-                self._handle_snapshot(message)
-        elif kind is MessageType.MsgReadIndexResp:
-            self.read_states.append(ReadState(message.index, message.context))
-        elif (kind is MessageType.MsgVoteResp and self.role is Role.CANDIDATE) or (
-            kind is MessageType.MsgPreVoteResp and self.role is Role.PRE_CANDIDATE
-        ):
-            self._count_vote(message.source, not message.reject)
-
-    def _hear_leader(self, leader: str) -> None:
+    def hear_leader(self, leader: str) -> None:
         if self.role is not Role.FOLLOWER:
             self._become_follower(self.term, leader)
         self.leader = leader
         self.election_elapsed = 0
 
-    def _handle_append(self, message: Message) -> None:
-        log = self.log
-        if message.index < log.commit:  # an old one: all up to the commit index matches anyway
-            self.send(MessageType.MsgAppResp, message.source, index=log.commit)
-        elif self.rules.append_entries(log, message):
-            last = message.index + len(message.entries)
-            log.commit_to(min(message.commit, last))
-            self.send(MessageType.MsgAppResp, message.source, index=last)
-        else:
-            hint = log.find_conflict_by_term(message.index, message.log_term)
-            self.send(
-                MessageType.MsgAppResp,
-                message.source,
-                reject=True,
-                index=message.index,
-                reject_hint=hint,
-                log_term=log.term(hint),
-            )
-
-    def _handle_snapshot(self, message: Message) -> None:
-        assert message.snapshot is not None
-        snapshot, log = message.snapshot, self.log
-        if snapshot.index > log.commit:
-            if log.term(snapshot.index) == snapshot.term:
-                log.commit_to(snapshot.index)  # it has all these entries: nothing to restore
-            else:
-                log.restore(snapshot)
-                self._new_snapshot = snapshot
-        self.send(MessageType.MsgAppResp, message.source, index=log.commit)
+    def restore(self, snapshot: Snapshot) -> None:
+        """Begin anew from the leader's snapshot."""
+        self.log.restore(snapshot)
+        self.conf = snapshot.conf
+        self._new_snapshot = snapshot
 
     def send(self, kind: MessageType, to: str, term: int | None = None, **fields: Any) -> None:
         """Put a message with the next `ready`."""

@@ -7,6 +7,7 @@ the read happen once that index is applied. One confirmed round serves every rea
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 
@@ -20,11 +21,13 @@ class ReadState:
 
 @dataclass(frozen=True, slots=True)
 class PendingRead:
-    """A read of member `source`, which may happen at `index` or later."""
+    """A read of member `source`, which may happen at `index` or later. It was `asked` at that tick
+    of the leader's."""
 
     source: str
     index: int
     context: bytes
+    asked: int
     acks: dict[str, None] = field(default_factory=dict)
 
 
@@ -38,13 +41,15 @@ class ReadOnly:
         read.acks[leader] = None
         self._pending.setdefault(read.context, read)
 
-    def acknowledged(self, member: str, context: bytes, quorum: int) -> list[PendingRead]:
+    def acknowledged(
+        self, member: str, context: bytes, agreed: Callable[[Collection[str]], bool]
+    ) -> list[PendingRead]:
         """A member answered the heartbeat of a read; the reads that may happen now."""
         read = self._pending.get(context)
         if read is None:
             return []
         read.acks[member] = None
-        if len(read.acks) < quorum:
+        if not agreed(read.acks):
             return []
         done = []
         for earlier in list(self._pending.values()):

@@ -66,7 +66,10 @@ class Talk:
             if ready.hard_state is not None:
                 self.hard[name] = ready.hard_state
             self.wire.extend(ready.messages)
-            self.applied[name] += [(entry.index, entry.data) for entry in ready.committed]
+            for entry in ready.committed:
+                self.applied[name].append((entry.index, entry.data))
+                if entry.change is not None:
+                    node.apply_conf_change(entry)
             for read in ready.read_states:
                 self.reads[name][read.context] = read.index
             node.advance(ready)

@@ -200,9 +200,10 @@ class TestReads:
 class TestSnapshots:
     def test_a_member_too_far_behind_gets_a_snapshot_and_then_the_rest(self) -> None:
         talk = Talk("abc").campaign("a").isolate("c")
-        talk.propose("a", *(b"%d" % i for i in range(20)))
-        talk["a"].compact(15, b"state at 15", keep=2)
+        talk.propose("a", *(b"%d" % i for i in range(14)))
+        talk["a"].compact(b"state at 15", keep=2)
         assert talk["a"].log.first_index == 14
+        talk.propose("a", *(b"%d" % i for i in range(5)))
         talk.isolate().tick("a", times=3)
         assert talk.applied["c"][0] == (15, b"snapshot")
         assert talk.applied["c"][1:] == talk.applied["a"][15:]
@@ -211,7 +212,7 @@ class TestSnapshots:
     def test_a_lost_snapshot_is_sent_again_once_the_driver_says_so(self) -> None:
         talk = Talk("abc").campaign("a").isolate("c")
         talk.propose("a", *(b"%d" % i for i in range(20)))
-        talk["a"].compact(21, b"all of it")
+        talk["a"].compact(b"all of it")
         talk.isolate()
         talk["a"].tick()
         talk.work("a")
@@ -224,8 +225,9 @@ class TestSnapshots:
         assert talk["c"].log.last_index == 21
 
     def test_a_member_restarts_from_its_snapshot_and_the_entries_behind_it(self) -> None:
-        talk = Talk("abc").campaign("a").propose("a", b"1", b"2", b"3")
-        talk.snapshots["b"] = talk["b"].compact(2, b"")
+        talk = Talk("abc").campaign("a").propose("a", b"1")
+        talk.snapshots["b"] = talk["b"].compact(b"")
+        talk.propose("a", b"2", b"3")
         node = talk.start("b")
         assert node.log.first_index == 3
         assert talk.applied["b"] == [(3, b"2"), (4, b"3")]
