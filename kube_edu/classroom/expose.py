@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import yaml
+
 from kube_edu import Cluster
 from kube_edu.api.status import ApiError
 from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.parting import parting
 from kube_edu.classroom.search import first_failing, shrink
+from kube_edu.trace import Event
 from kube_edu.viz import traffic
 
 Object = dict[str, Any]
@@ -77,14 +80,23 @@ def judge_expose(answer: Callable[..., Any], report: Report) -> Verdict:
     if found is None:
         return passed(f"{len(APPS)} Deployments, each reached through its Service and no other.")
     app, failure = shrink(found, _simpler, judge)
-    details = [json.dumps(failure.service, indent=1)] if isinstance(failure.service, dict) else []
+    details = ["your Service:\n" + yaml.safe_dump(failure.service, sort_keys=False).rstrip()]
     figure = None
     if failure.cluster is not None:
         reference = _run(app, expose(deployment(app)))[0]
-        if apart := parting(failure.cluster.trace, reference.trace):
+        if apart := parting(failure.cluster.trace, reference.trace, _telling):
             details.append(apart)
         figure = traffic(failure.service, failure.pods)
     return failed(failure.reason, *details, figure=figure)
+
+
+def _telling(event: Event) -> Any:
+    """Endpoints, rules, and the way of the packets."""
+    if event.kind == "api.write" and event.fields["object"].startswith("endpoint"):
+        return event.fields["verb"], event.fields["object"].split("/")[:2]
+    if event.kind in ("proxy.rules", "packet.hop"):
+        return [event.host, event.kind, *event.fields.values()]
+    return None
 
 
 def expose(deployment: Object) -> Object:
@@ -231,7 +243,9 @@ def _simpler(app: App) -> Iterator[App]:
     plain = App()
     for name in ("neighbour", "own_labels", "namespace", "port_name", "port", "labels", "seed"):
         if getattr(app, name) != getattr(plain, name):
-            yield replace(app, **{name: getattr(plain, name)})
+            less = replace(app, **{name: getattr(plain, name)})
+            if not (less.neighbour and less.labels.items() <= less.neighbour.items()):
+                yield less  # else no selector could tell the two apart
 
 
 EXPOSE = Exercise(

@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 from kube_edu.trace import Event, Trace
 
-TELLING = ("api.write", "scheduler.bind", "proxy.rules", "dns.query", "packet.hop")
-"""The kinds that say what a cluster does; the rest is how."""
+Telling = Callable[[Event], Any]
+"""What of an event is to be compared; None for an event that does not matter here."""
 
 
-def parting(
-    yours: Trace, reference: Trace, since: float = 0.0, kinds: Sequence[str] = TELLING
-) -> str:
-    """The first step at which the runs differ, in words; "" where they never do.
-
-    Names that chance gave and revision numbers are passed over: until the runs part they are
-    alike, and after it they tell nothing.
-    """
-    mine, theirs = (trace.select(*kinds, since=since) for trace in (yours, reference))
+def parting(yours: Trace, reference: Trace, telling: Telling) -> str:
+    """The first step at which the runs differ, in words; "" where they never do."""
+    mine, theirs = (
+        [(key, event) for event in trace if (key := telling(event)) is not None]
+        for trace in (yours, reference)
+    )
     for index in range(max(len(mine), len(theirs))):
-        a = mine[index] if index < len(mine) else None
-        b = theirs[index] if index < len(theirs) else None
-        if a is None or b is None or _what(a) != _what(b):
+        a, b = (steps[index] if index < len(steps) else (None, None) for steps in (mine, theirs))
+        if a[0] != b[0]:
             return (
                 "the first step at which your run parts from the reference run of the same seed:\n"
-                f"  yours      {_words(a)}\n  reference  {_words(b)}"
+                f"  yours      {_words(a[1])}\n  reference  {_words(b[1])}"
             )
     return ""
-
-
-def _what(event: Event) -> tuple[Any, ...]:
-    fields = [(name, value) for name, value in event.fields.items() if name not in ("rv", "packet")]
-    return event.host, event.kind, fields
 
 
 def _words(event: Event | None) -> str:
     if event is None:
         return "nothing more"
-    fields = " ".join(f"{name}={value}" for name, value in event.fields.items() if name != "rv")
+    hidden = ("rv", "user", "packet", "mode")
+    fields = " ".join(
+        f"{name}={value}" for name, value in event.fields.items() if name not in hidden
+    )
     return f"{event.time:.2f} s  {event.host}  {event.kind}  {fields}"

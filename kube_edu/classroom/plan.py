@@ -13,6 +13,7 @@ from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passe
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.parting import parting
 from kube_edu.classroom.search import first_failing, shrink, smaller_documents
+from kube_edu.trace import Event
 from kube_edu.viz import three_way
 
 Object = dict[str, Any]
@@ -67,12 +68,18 @@ def judge_plan(answer: Callable[..., Any], report: Report) -> Verdict:
             {"declared": sides.declared, "last applied": sides.last_applied, "live": sides.live},
             {"yours": _shown(failure.action), "right": _shown(_right(sides))},
         )
-        return failed(failure.reason, repr(figure), figure=figure)
+        return failed(failure.reason, figure=figure)
     report("applying, changing and applying again in a cluster …")
     yours, reference = _story(guard.call), _story(plan)
-    if apart := parting(yours.trace, reference.trace, kinds=("api.write",)):
+    if apart := parting(yours.trace, reference.trace, _telling):
         return failed("on paper all is well, but in a running cluster it went otherwise.", apart)
     return passed(f"{CASES} cases on paper, and a story of applies in a running cluster.")
+
+
+def _telling(event: Event) -> Any:
+    """What became of the ConfigMaps."""
+    mine = event.kind == "api.write" and event.fields["object"].startswith("configmaps/default/")
+    return (event.fields["verb"], event.fields["object"]) if mine else None
 
 
 def plan(declared: Object | None, last_applied: Object | None, live: Object | None) -> Action:

@@ -15,6 +15,8 @@ from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.parting import parting
 from kube_edu.classroom.search import first_failing, shrink, without_one
 from kube_edu.controllers.replicaset import manage_replicas
+from kube_edu.host import IDENTITIES
+from kube_edu.trace import Event
 from kube_edu.viz import Figure, Lane, Mark, pod_lanes, timeline
 
 Object = dict[str, Any]
@@ -73,6 +75,9 @@ class Case:
     replicas: int
     steps: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return ", then ".join([f"{self.replicas} wanted", *self.steps])
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -98,7 +103,7 @@ def judge_replicas(answer: Callable[..., Any], report: Report) -> Verdict:
     def judge(case: Case) -> Failure | None:
         nonlocal tried
         tried += 1
-        report(f"run {tried}: {case.replicas} replicas, then {', '.join(case.steps) or 'nothing'}")
+        report(f"run {tried}: {case}")
         return _Run(case, answer).failure()
 
     found = first_failing([*FIRST_CASES, *_random_cases()], judge)
@@ -107,10 +112,19 @@ def judge_replicas(answer: Callable[..., Any], report: Report) -> Verdict:
     case, failure = _explained(found, judge)
     reference = _Run(case, manage_replicas)
     reference.failure()
-    details = [f"the smallest case: {case.replicas} replicas, then "
-               f"{', '.join(case.steps) or 'nothing'} (seed {case.seed})"]  # fmt: skip
-    apart = parting(failure.cluster.trace, reference.cluster.trace, kinds=("api.write",))
+    details = [f"the smallest case (seed {case.seed}): {case}"]
+    apart = parting(failure.cluster.trace, reference.cluster.trace, _telling)
     return failed(failure.reason, *details, *([apart] if apart else []), figure=_drawn(failure))
+
+
+def _telling(event: Event) -> Any:
+    """What the controller does to pods; a new pod's name is chance."""
+    what = event.fields
+    if event.kind != "api.write" or not what["object"].startswith("pods/default/"):
+        return None
+    if what["user"] != IDENTITIES["controller-manager"].common_name or what["verb"] == "patch":
+        return None
+    return what["verb"], what["object"] if what["verb"] == "delete" else ""
 
 
 def _explained(
@@ -161,7 +175,7 @@ class _Run:
     def failure(self) -> Failure | None:
         """Run the case until something is wrong, or to its end."""
         self.cluster.apply(REPLICASET.format(replicas=self.case.replicas))
-        self._mark(f"{self.case.replicas} replicas")
+        self._mark(f"{self.case.replicas} wanted")
         self._pass(SETTLE)
         for step in self.case.steps:
             if not self._wrong():

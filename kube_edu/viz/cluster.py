@@ -26,6 +26,8 @@ class Snapshot:
     """Name → "up", "down" or "paused"."""
     pods: Sequence[dict[str, Any]] = ()
     nodes: Sequence[dict[str, Any]] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Of each etcd member: leader, follower, candidate."""
     leader: str = ""
     term: int = 0
     revisions: Mapping[str, int] = field(default_factory=dict)
@@ -68,7 +70,13 @@ def store_state(trace: Trace) -> dict[str, Any]:
             groups = ()
     leaders = [(term, host) for host, (role, term) in roles.items() if role == "leader"]
     term, leader = max(leaders, default=(0, ""))
-    return {"leader": leader, "term": term, "revisions": revisions, "groups": groups}
+    return {
+        "roles": {host: role for host, (role, _) in roles.items()},
+        "leader": leader,
+        "term": term,
+        "revisions": revisions,
+        "groups": groups,
+    }
 
 
 def draw_cluster(shot: Snapshot) -> Figure:
@@ -106,6 +114,8 @@ def describe_cluster(shot: Snapshot) -> str:
         notes = [state]
         if name == shot.leader and state == "up":
             notes.append(f"leader of term {shot.term}")
+        elif name in shot.roles and state == "up":
+            notes.append(shot.roles[name])
         if name in shot.revisions:
             notes.append(f"revision {shot.revisions[name]}")
         if name.startswith("node-"):
@@ -148,7 +158,7 @@ def _draw_store(drawing: Drawing, shot: Snapshot, x: float, y: float) -> None:
         _host_card(drawing, shot, name, left + 4, y + 44, step - 8, 100)
         if leads:
             drawing.crown(left + step / 2, y + 44)
-        role = f"leader, term {shot.term}" if leads else "follower"
+        role = f"leader, term {shot.term}" if leads else shot.roles.get(name, "follower")
         middle = left + step / 2
         drawing.text(middle, y + 96, fit(role if shot.hosts[name] == "up" else "", step, 12),
                      size=12, anchor="middle", bold=leads)  # fmt: skip

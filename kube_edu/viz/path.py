@@ -57,8 +57,8 @@ def request_path(trace: Trace, name: str, namespace: str = "default") -> Figure:
     places = {lane: LEFT + LANE * (index + 0.5) for index, lane in enumerate(LANES)}
     for lane, x in places.items():
         drawing.line((x, 112), (x, bottom), colour=FAINT, thick=1.2)
-        for row, word in enumerate(lane.replace("point", "point- ").split()):
-            drawing.text(x, 82 + 13 * row, word, size=10, anchor="middle", bold=True)
+        for row, word in enumerate(_narrow(lane)):
+            drawing.text(x, 82 + 13 * row, word, size=9.5, anchor="middle", bold=True)
     for index, step in enumerate(steps):
         y = 126 + ROW * index
         if index % 2:
@@ -77,6 +77,13 @@ def request_path(trace: Trace, name: str, namespace: str = "default") -> Figure:
         text = fit(step.text, TEXT - 20, 11.5)
         drawing.text(LEFT + LANE * len(LANES) + 12, y + 4, text, size=11.5, colour=INK)
     return Figure(drawing.svg(), _words(title, steps))
+
+
+def _narrow(lane: str) -> list[str]:
+    """The name of a lane in short lines."""
+    for long, parts in {"point": "point- ", "replica": "replica- ", "kube-": "kube- "}.items():
+        lane = lane.replace(long, parts)
+    return lane.split()
 
 
 def path_steps(trace: Trace, name: str, namespace: str = "default") -> list[Step]:
@@ -103,7 +110,7 @@ class _Reader:
         if not pod:
             return
         yield from self._leg(self._write(pod, "create"), "replicaset controller",
-                             f"creates {_short(pod)}", "scheduler")  # fmt: skip
+                             f"creates a pod, {_short(pod)}", "scheduler")  # fmt: skip
         bind = self._first("scheduler.bind", object=pod)
         if bind is None:
             return
@@ -112,7 +119,7 @@ class _Reader:
         yield from self._leg(bound, "scheduler", f"binds it to {node}", "kubelet")
         sandbox = self._first("kubelet.sandbox", object=pod)
         if sandbox:
-            yield _local(sandbox, "kubelet", f"sandbox with address {sandbox.fields['address']}")
+            yield _local(sandbox, "kubelet", f"gives it address {sandbox.fields['address']}")
         running = self._first("kubelet.container", object=pod, state="running")
         if running is None:
             return
@@ -172,8 +179,8 @@ def _local(event: Event, lane: str, text: str) -> Step:
 
 
 def _short(obj: str) -> str:
-    resource, _, name = obj.split("/")
-    return f"{resource.removesuffix('s')} {name}"
+    """The last part of a generated name: that is how pods of one set differ."""
+    return f"…-{obj.rsplit('-', 1)[-1]}"
 
 
 def _words(title: str, steps: list[Step]) -> str:

@@ -43,7 +43,7 @@ def traffic(service: Object, pods: Sequence[Object], title: str = "") -> Figure:
             drawing.arrow((410, middle), (450, middle), (PODS - 40, y), (PODS - 4, y),
                           colour=colour, dash=colour == RED)  # fmt: skip
         drawing.box(PODS, y - 24, 300, 48, fill="#ffffff", stroke=colour, thick=1.8)
-        drawing.text(PODS + 10, y - 7, fit(pod["metadata"]["name"], 150, 11, mono=True), size=11,
+        drawing.text(PODS + 10, y - 7, fit(pod["metadata"]["name"], 200, 11, mono=True), size=11,
                      mono=True, bold=True)  # fmt: skip
         drawing.text(PODS + 290, y - 7, verdict, size=11, colour=colour, anchor="end", bold=True)
         drawing.text(PODS + 10, y + 12, fit(_facts(pod), 284, 10.5, mono=True), size=10.5,

@@ -34,7 +34,18 @@ def cluster() -> Figure:
     node = {"metadata": {"name": "node-1"}, "status": {"conditions": [
         {"type": "Ready", "status": "True"}]}}  # fmt: skip
     groups = [["etcd-1"], ["etcd-2"]]
-    return draw_cluster(Snapshot(12.5, HOSTS, pods, [node], "etcd-1", 2, {"etcd-1": 7}, groups))
+    return draw_cluster(
+        Snapshot(
+            12.5,
+            HOSTS,
+            pods,
+            [node],
+            leader="etcd-1",
+            term=2,
+            revisions={"etcd-1": 7},
+            groups=groups,
+        )
+    )
 
 
 FIGURES = {
