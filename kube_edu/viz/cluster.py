@@ -12,7 +12,7 @@ from kube_edu.viz.figure import Figure
 from kube_edu.viz.states import STATES, draw_pod, node_ready, pod_state
 from kube_edu.viz.svg import FAINT, GREEN, GREY, INK, ORANGE, PANEL, RED, SKY, SOFT, Drawing, fit
 
-WIDTH = 820.0
+WIDTH = 800.0
 COMPONENTS = ("API server", "controller manager", "scheduler")
 HOST_COLOURS = {"up": GREEN, "down": RED, "paused": ORANGE}
 

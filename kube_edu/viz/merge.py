@@ -9,7 +9,7 @@ import yaml
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.svg import BLUE, FAINT, GREEN, GREY, INK, ORANGE, RED, SOFT, Drawing, fit
 
-CARD, LINE = 252.0, 15.0
+CARD, LINE = 245.0, 15.0
 
 
 def three_way(title: str, sides: dict[str, Any], outcomes: dict[str, Any]) -> Figure:

@@ -28,7 +28,7 @@ MEANINGS = {
     "watch": "a watch event",
     "local": "work on the node",
 }
-LEFT, LANE, TEXT, ROW = 68.0, 60.0, 212.0, 27.0
+LEFT, LANE, TEXT, ROW = 68.0, 60.0, 200.0, 27.0
 """Widths of the times, of a lane, of what is said beside them; height of a step."""
 
 

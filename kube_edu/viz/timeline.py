@@ -10,7 +10,7 @@ from kube_edu.viz.figure import Figure
 from kube_edu.viz.states import STATES
 from kube_edu.viz.svg import FAINT, GREEN, INK, ORANGE, RED, SOFT, Drawing, fit
 
-WIDTH, LEFT, ROW = 820.0, 190.0, 24.0
+WIDTH, LEFT, ROW = 800.0, 190.0, 24.0
 COLOURS = STATES | {"up": GREEN, "down": RED, "paused": ORANGE}
 
 

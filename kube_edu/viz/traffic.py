@@ -10,7 +10,7 @@ from kube_edu.viz.objects import selects
 from kube_edu.viz.svg import FAINT, GREEN, GREY, ORANGE, RED, SKY, SOFT, Drawing, fit
 
 Object = dict[str, Any]
-PODS = 500.0
+PODS = 480.0
 
 
 def traffic(service: Object, pods: Sequence[Object], title: str = "") -> Figure:
@@ -23,7 +23,7 @@ def traffic(service: Object, pods: Sequence[Object], title: str = "") -> Figure:
     lines += [f"port {port.get('port')} → {_target(port)}" for port in ports]
     height = max(len(pods) * 60.0, len(lines) * 17.0 + 40) + 96
     middle = (height + 10) / 2
-    drawing = Drawing(820, height, title)
+    drawing = Drawing(800, height, title)
     drawing.box(18, middle - 22, 120, 44, fill="#ffffff", stroke=SKY, thick=1.8)
     drawing.text(78, middle - 3, "client", bold=True, anchor="middle")
     asked = ports[0].get("port", "?") if ports else "?"
@@ -48,7 +48,7 @@ def traffic(service: Object, pods: Sequence[Object], title: str = "") -> Figure:
         drawing.text(PODS + 290, y - 7, verdict, size=11, colour=colour, anchor="end", bold=True)
         drawing.text(PODS + 10, y + 12, fit(_facts(pod), 284, 10.5, mono=True), size=10.5,
                      mono=True, colour=SOFT)  # fmt: skip
-    drawing.line((18, height - 36), (802, height - 36), colour=FAINT)
+    drawing.line((18, height - 36), (782, height - 36), colour=FAINT)
     drawing.legend(18, height - 15, [(GREEN, "reached"), (RED, "selected, but no one listens"),
                                      (GREY, "not selected")])  # fmt: skip
     words = [f"  {pod['metadata']['name']}: {_verdict(service, pod)}  ({_facts(pod)})"
