@@ -238,7 +238,8 @@ class Cluster:
         for number, name in enumerate(self._members):
             started = partial(self.etcd.__setitem__, name)
             machine = self._machine(name, f"192.168.0.{20 + number}")
-            machine.start("etcd", partial(parts.etcd, members=self._members, started=started))
+            member = partial(parts.etcd, members=self._members, roles=self.roles, started=started)
+            machine.start("etcd", member)
         control = self._machine(CONTROL_PLANE, "192.168.0.10")
         control.start("kernel", self._plane.node(CONTROL_PLANE).run)
         for process, main in self._control_plane().items():
@@ -266,7 +267,11 @@ class Cluster:
 
     def _build_node(self, machine: Machine) -> None:
         network = self._plane.node(machine.name)
-        proxier = iptables.Proxier(network, cluster_cidr=CLUSTER_CIDR)
+        proxier = iptables.Proxier(
+            network,
+            cluster_cidr=CLUSTER_CIDR,
+            build_chain=self.roles.get("proxy.build_chain", iptables.build_chain),
+        )
         runtime: list[SimulatedRuntime] = []  # one a boot; a restarted kubelet finds it
 
         async def containerd(host: Host) -> None:

@@ -22,18 +22,27 @@ from kube_edu.client.kubectl import Kubectl
 from kube_edu.controllers import ControllerManager
 from kube_edu.controllers.replicaset import manage_replicas
 from kube_edu.etcd import EtcdClient, EtcdServer
+from kube_edu.etcd.state import compare_holds
 from kube_edu.host import Host, Request, Response
 from kube_edu.kubelet import Kubelet
 from kube_edu.kubelet.cni import PodNetwork
 from kube_edu.kubelet.cri import Runtime
 from kube_edu.kubelet.cri.context import ContainerContext
 from kube_edu.proxy import KubeProxy, Proxier
+from kube_edu.proxy.iptables import build_chain
+from kube_edu.raft import rules
 from kube_edu.scheduler import Scheduler
 
 Roles = Mapping[str, Any]
 
 ROLES: dict[str, Any] = {
     "apply.plan": apply.plan,
+    "etcd.compare_holds": compare_holds,
+    "proxy.build_chain": build_chain,
+    "raft.append_entries": rules.append_entries,
+    "raft.commit_index": rules.commit_index,
+    "raft.election_timeout": rules.election_timeout,
+    "raft.grant_vote": rules.grant_vote,
     "replicaset.manage_replicas": manage_replicas,
     "scheduler.filter": None,
     "scheduler.score": None,
@@ -54,11 +63,16 @@ def check_roles(roles: Roles) -> None:
 
 
 async def etcd(
-    host: Host, *, members: Sequence[str], started: Callable[[EtcdServer], None] | None = None
+    host: Host,
+    *,
+    members: Sequence[str],
+    roles: Roles | None = None,
+    started: Callable[[EtcdServer], None] | None = None,
 ) -> None:
     """One member of the store; `members` are the hosts of all. `started` is handed the member,
     for a look inside."""
-    server = EtcdServer(host, {name: f"{name}:{ETCD_PEER_PORT}" for name in members})
+    peers = {name: f"{name}:{ETCD_PEER_PORT}" for name in members}
+    server = EtcdServer(host, peers, roles=roles)
     if started is not None:
         started(server)
     await host.serve(ETCD_CLIENT_PORT, server.handle, identity="etcd")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kube_edu import Cluster
+from kube_edu import Cluster, parts
 from kube_edu.api.status import ApiError
 
 WEB = """
@@ -214,3 +214,17 @@ def test_a_role_of_yours_takes_the_place_of_ours():
     c.run_until(lambda: c.ready("deployment/web"))
     assert {pod["spec"]["nodeName"] for pod in c.objects("pods", "default")} == {"node-3"}
     assert seen
+
+
+@pytest.mark.parametrize("role", sorted(set(parts.ROLES) - {"scheduler.filter", "scheduler.score"}))
+def test_every_role_is_asked(role):
+    asked = []
+
+    def spy(*arguments):
+        asked.append(role)
+        return parts.ROLES[role](*arguments)
+
+    c = Cluster(nodes=1, etcd_members=3, seed=1, roles={role: spy})
+    c.apply(WEB)
+    c.run_until(lambda: c.ready("deployment/web"))
+    assert asked
