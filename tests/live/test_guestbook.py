@@ -19,12 +19,9 @@ import pytest
 
 from tests.live.cluster import REPOSITORY, Up, folder_of, kubectl_missing
 
-pytestmark = [
-    pytest.mark.xdist_group("live"),
-    pytest.mark.skipif(
-        kubectl_missing() and not os.environ.get("CI"), reason="there is no kubectl here"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    kubectl_missing() and not os.environ.get("CI"), reason="there is no kubectl here"
+)
 
 GUESTBOOK = str(Path(__file__).with_name("guestbook.yaml"))
 USERS = ["root", "nobody"] if os.geteuid() == 0 else ["me"]

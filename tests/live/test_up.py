@@ -78,7 +78,6 @@ def test_an_address_of_the_cluster_in_use(tmp_path: Path) -> None:
     assert line == f"kube-edu up: [Errno 98] Address already in use: '{second}:10250'"
 
 
-@pytest.mark.xdist_group("live")
 def test_a_second_up_on_the_same_folder_and_another_number_of_members() -> None:
     with folder_of("root") as folder:
         first = Up(folder, "--nodes", "1", "--etcd-members", "1")
