@@ -9,6 +9,7 @@ import argparse
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -117,8 +118,11 @@ def open_workbook(port: str = "", browser: bool = True, root: Path = ROOT) -> in
     ]  # fmt: skip
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    # In the environment, where other users of the machine cannot read it as they can arguments.
-    with subprocess.Popen(command, env=os.environ | {"JUPYTER_TOKEN": token}) as server:
+    # SIGTERM ends it as Ctrl-C does. A session of its own spares Jupyter's question whether to
+    # stop; the token goes through the environment, which other users cannot read.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    env = os.environ | {"JUPYTER_TOKEN": token}
+    with subprocess.Popen(command, env=env, start_new_session=True) as server:
         try:
             _wait_for(server, chosen)
             print(f"\nThe workbook is open:\n\n    {address}\n\nCtrl-C ends it.", flush=True)

@@ -1,5 +1,6 @@
 """Verdicts, questions, search, and the making of labs from solutions."""
 
+import argparse
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,15 @@ def test_what_was_copied_is_trusted(root: Path) -> None:
 def test_a_port_is_a_port(root: Path) -> None:
     with pytest.raises(workbook.WorkbookError, match="not a port number"):
         workbook.open_workbook(port="http", root=root)
+
+
+def test_what_the_terminal_asks_for_is_answered_in_one_line(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(workbook, "list_labs", lambda: "00  welcome")
+    parser = argparse.ArgumentParser()
+    workbook.add_arguments(parser)
+    assert workbook.run(parser.parse_args(["list"])) == 0
+    assert capsys.readouterr().out == "00  welcome\n"
+    assert workbook.run(parser.parse_args(["reset", "no"])) == 1
+    assert capsys.readouterr().err.startswith("kube-edu lab: no lab has the number 'no'")
