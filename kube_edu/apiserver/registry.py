@@ -232,7 +232,7 @@ class Registry:
         elif part == "spec" and "status" in resource.subresources:
             new["status"] = old.get("status", {})
         new = defaults.set_defaults(new)
-        if part == "spec":
+        if part != "all":
             strategy.prepare_update(new, old)
         await self._services.assign(new, old)
         await self._admit(call, "update", new)

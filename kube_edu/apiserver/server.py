@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from kube_edu.api.meta import Object
@@ -168,16 +168,14 @@ class ApiServer:
 
     async def _compact(self) -> None:
         """Give up history older than the interval (etcd3/compact.go)."""
-        last = 0
+        now = 0
         while True:
             await asyncio.sleep(COMPACT_EVERY)
-            try:
-                now = (await self._storage.page("/registry/namespaces/", limit=1)).revision
-                if last:
-                    await self._storage.compact(last)
-                last = now
-            except ApiError:
-                continue  # the store is away, or another API server compacted further
+            with suppress(ApiError):  # the store is away, or another API server compacted further
+                page = await self._storage.page("/registry/namespaces/", limit=1)
+                before, now = now, page.revision
+                if before:
+                    await self._storage.compact(before)
 
 
 def _wants_table(request: Request) -> bool:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import NamedTuple
 
 from kube_edu.api.meta import Object
-from kube_edu.api.status import ApiError, too_old_resource_version
+from kube_edu.api.status import ApiError, too_many_requests, too_old_resource_version
 from kube_edu.apiserver.storage import Storage, at, decode, with_revision
 from kube_edu.etcd.errors import EtcdError
 from kube_edu.etcd.messages import Event, EventType
@@ -69,13 +69,19 @@ class WatchCache:
 
     def watch(self, since: int) -> Watcher:
         """Everyone watching gets all changes after revision `since`; raises ApiError 410 when
-        the ring does not reach back so far."""
+        the ring does not reach back so far, 429 while it is not known what has changed."""
+        self.check_ready()
         if since < self._oldest:
             raise too_old_resource_version(since, self._oldest)
         self._next_watcher += 1
         watcher = Watcher(self, self._next_watcher, since, self._ring)
         self._watchers[watcher.number] = watcher
         return watcher
+
+    def check_ready(self) -> None:
+        """Raises ApiError 429 until the state has been read (again)."""
+        if not self.ready.is_set():
+            raise too_many_requests("storage is (re)initializing", 1)
 
     def forget(self, watcher: Watcher) -> None:
         self._watchers.pop(watcher.number, None)
@@ -157,11 +163,9 @@ class Watcher:
     async def next(self, deadline: float) -> Change | None:
         """The next change, or None when none came before the loop's time `deadline` or none will
         come any more (`stopped`)."""
-        try:
+        with suppress(TimeoutError):  # a change may have come in the very moment
             async with asyncio.timeout_at(deadline):
                 while not self._changes and not self.stopped:
                     self._news.clear()
                     await self._news.wait()
-        except TimeoutError:
-            return None
         return self._changes.popleft() if self._changes else None

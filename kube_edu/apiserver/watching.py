@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
 from kube_edu.api.meta import Object
-from kube_edu.api.status import ApiError, too_many_requests
+from kube_edu.api.status import ApiError
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.reading import Selection, revision_asked
 from kube_edu.apiserver.storage import Storage, revision_of, with_revision
@@ -36,8 +36,7 @@ class Watches:
         """The stream of events that answers a watch."""
         selection = Selection.of(call)
         cache = self._caches[call.target.storage_prefix]
-        if not cache.ready.is_set():
-            raise too_many_requests("storage is (re)initializing", 1)
+        cache.check_ready()
         version = call.request.param("resourceVersion")
         since = revision_asked(version)
         initial: list[Object] = []

@@ -161,8 +161,12 @@ class Informer:
 
     def _set(self, key: str, new: Object | None) -> None:
         old = self._objects.get(key)
-        if old is not None and new is not None and _version(old) == _version(new):
-            return
+        if old is not None and new is not None:
+            if _version(old) == _version(new):
+                return
+            if meta.uid(old) != meta.uid(new):  # a namesake: that the old one went was missed
+                self._set(key, None)
+                old = None
         if new is not None:
             self._objects[key] = new
         elif old is not None:

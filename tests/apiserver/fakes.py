@@ -41,8 +41,8 @@ class LocalEtcd:
     def get(self, key: str) -> KeyValue | None:
         return self.state.store.get(key.encode())
 
-    def compact(self) -> None:
-        """Forget all history."""
+    def forget(self) -> None:
+        """Compact all history away, as another API server might."""
         self.state.apply(CompactionRequest(self.revision))
 
     def go_down(self) -> None:
@@ -55,7 +55,7 @@ class LocalEtcd:
             raise no_leader()
         return self.state.apply(request)
 
-    range = txn = _apply
+    range = txn = compact = _apply
 
     async def lease_grant(self, request: LeaseGrantRequest) -> Any:
         return await self._apply(replace(request, ID=1))  # a member draws the id

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from kube_edu.api.meta import Object
-from kube_edu.apiserver import watchcache
+from kube_edu.apiserver import server, watchcache
+from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.etcd.messages import PutRequest
 from kube_edu.host import Response
 from tests.apiserver.fakes import World, config_map, pod
@@ -94,7 +95,7 @@ def test_a_continue_token_that_is_too_old_comes_with_one_that_is_not() -> None:
         await create(world, "a", "b")
         page = await world.ask("GET", f"{CONFIG_MAPS}?limit=1")
         await create(world, "c")
-        world.etcd.compact()
+        world.etcd.forget()
         token = page["metadata"]["continue"]
         expired = await world.ask("GET", f"{CONFIG_MAPS}?limit=1&continue={token}")
         assert (expired["code"], expired["reason"]) == (410, "Expired")
@@ -301,7 +302,7 @@ def test_after_a_compaction_the_cache_lists_anew_and_its_watchers_end(
             await asyncio.sleep(0.01)
             for _ in range(5):
                 world.etcd.state.apply(PutRequest(b"x", b""))
-            world.etcd.compact()
+            world.etcd.forget()
             world.etcd.down = False
             with pytest.raises((StopAsyncIteration, RuntimeError)):
                 await reading
@@ -309,6 +310,48 @@ def test_after_a_compaction_the_cache_lists_anew_and_its_watchers_end(
         await create(world, "z")
         await asyncio.sleep(0.01)
         assert names(await world.ask("GET", f"{CONFIG_MAPS}?resourceVersion=0")) == ["z"]
+
+    run(scenario)
+
+
+def test_a_watch_that_begins_while_the_cache_lists_anew_is_told_to_come_again() -> None:
+    async def scenario(world: World) -> None:
+        async with watching(world, f"{CONFIG_MAPS}?watch=1") as next_event:
+            [cache] = [c for prefix, c in world.server._caches.items() if "configmaps" in prefix]
+            cache.ready.clear()
+            event = await next_event()
+        assert (event["type"], event["object"]["reason"]) == ("ERROR", "TooManyRequests")
+
+    run(scenario)
+
+
+def test_a_change_that_comes_in_the_moment_of_a_bookmark_goes_before_it() -> None:
+    async def main() -> None:
+        cache = WatchCache(None, "/registry/configmaps/")  # type: ignore[arg-type]
+        cache.ready.set()
+        watcher, loop = cache.watch(0), asyncio.get_running_loop()
+        change = watchcache.Change("ADDED", "a", config_map("a"), None, 1)
+        deadline = loop.time() + 0.01
+        loop.call_at(deadline, lambda: loop.call_soon(watcher.put, change))
+        assert await watcher.next(deadline) == change
+
+    asyncio.run(main())
+
+
+def test_history_is_compacted_after_another_server_that_did_so_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "COMPACT_EVERY", 0.001)
+
+    async def scenario(world: World) -> None:
+        await asyncio.sleep(0.01)
+        await create(world, "a")
+        world.etcd.forget()
+        await create(world, "b")
+        newest = world.etcd.revision
+        async with asyncio.timeout(5):
+            while world.etcd.state.store.compact_revision < newest:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
 
     run(scenario)
 

@@ -128,6 +128,18 @@ def test_spec_and_status_each_have_their_own_door() -> None:
     run(scenario)
 
 
+def test_a_status_writer_may_leave_out_the_quality_of_service_class() -> None:
+    async def scenario(world: World) -> None:
+        await world.ask("POST", f"{NS}/pods", pod())
+        there = await world.ask("GET", f"{NS}/pods/web")
+        there = {**there, "status": {"phase": "Running"}}
+        await world.ask("PUT", f"{NS}/pods/web/status", there)
+        status = (await world.ask("GET", f"{NS}/pods/web"))["status"]
+        assert status == {"phase": "Running", "qosClass": "BestEffort"}
+
+    run(scenario)
+
+
 def test_a_dry_run_answers_like_a_write_and_writes_nothing() -> None:
     async def scenario(world: World) -> None:
         revision = world.etcd.revision

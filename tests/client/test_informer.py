@@ -90,6 +90,16 @@ def test_after_410_it_lists_again_and_handlers_hear_what_they_missed() -> None:
     assert world.lists() == 2
 
 
+def test_a_namesake_is_told_as_one_gone_and_another_come() -> None:
+    world = Watched()
+    world.api.break_watches()
+    world.api.delete(world.api.get("configmaps", "first"))
+    world.api.create(configmap("first", color="blue"))
+    world.api.compact()
+    assert world.heard(10) == ["-first", "+first"]
+    assert world.in_step()
+
+
 def test_it_survives_a_server_that_is_gone_for_a_while() -> None:
     world = Watched()
     world.control.crash()
