@@ -38,6 +38,7 @@ spec:
         - {{containerPort: 8181, name: readiness, protocol: TCP}}
         readinessProbe:
           httpGet: {{path: /ready, port: readiness, scheme: HTTP}}
+          periodSeconds: 2
 ---
 apiVersion: v1
 kind: Service

@@ -65,20 +65,26 @@ def _list_change(wanted: list[Any], last: list[Any], found: list[Any], field: Sc
         return [] if wanted == found else wanted
     item_schema = (field or {}).get("items")
     found_by, last_by = {i.get(key): i for i in found}, {i.get(key): i for i in last}
-    wanted_keys = [item.get(key) for item in wanted]
+    wanted_by = {item.get(key): item for item in wanted}
+    if len(wanted_by) < len(wanted) or len(found_by) < len(found):
+        return _ambiguous_change(wanted, found, item_schema)
     changes: list[Any] = []
-    for item in wanted:
-        there = found_by.get(item.get(key))
-        if there is None:
+    for name, item in wanted_by.items():
+        if name not in found_by:
             changes.append(item)
-        elif change := three_way(item, last_by.get(item.get(key), {}), there, item_schema):
-            changes.append({key: item[key], **change})
-    changes += [
-        {key: gone, "$patch": "delete"}
-        for gone in last_by
-        if gone not in wanted_keys and gone in found_by
-    ]
-    return changes
+        elif change := three_way(item, last_by.get(name, {}), found_by[name], item_schema):
+            changes.append({key: name, **change})
+    gone = [name for name in last_by if name not in wanted_by and name in found_by]
+    return [*changes, *({key: name, "$patch": "delete"} for name in gone)]
+
+
+def _ambiguous_change(wanted: list[Any], found: list[Any], item: Schema | None) -> Any:
+    """Port 53 over UDP and over TCP have the same merge key: such a list is replaced whole, if any
+    of it differs."""
+    pairs = zip(wanted, found, strict=False)
+    if len(wanted) == len(found) and not any(three_way(w, {}, f, item) for w, f in pairs):
+        return []
+    return [{"$patch": "replace"}, *wanted]
 
 
 def _dict(value: Any) -> Object:
