@@ -128,12 +128,12 @@ class _Reader:
         listed = self._write(slices, since=running.time)
         ready = self._write(pod, user=f"system:node:{node}", since=running.time)
         yield from self._leg(ready, "kubelet", "reports it Ready", "endpointslice controller")
-        yield from self._leg(listed, "endpointslice controller", "adds its address to the slice",
+        yield from self._leg(listed, "endpointslice controller", "adds its address",
                              "kube-proxy")  # fmt: skip
         if listed:
             rules = self._first("proxy.rules", since=listed.time)
             if rules:
-                yield _local(rules, "kube-proxy", f"rewrites the rules of {rules.host}")
+                yield _local(rules, "kube-proxy", f"new rules on {rules.host}")
 
     def _leg(self, write: Event | None, actor: str, text: str, watcher: str) -> Iterator[Step]:
         """A write, its commit, and the watch event that tells the next in line."""
