@@ -6,16 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.etcd.contract.stores import (
-    IN_PROCESS,
-    OURS,
-    SERVED,
-    Run,
-    in_process,
-    member,
-    over_grpc,
-    real_etcd,
-)
+from tests.etcd.contract.stores import IN_PROCESS, SERVED, Run, in_process, member, over_grpc
+from tests.etcd.members import OURS, real_etcd
 
 
 @pytest.fixture(scope="session", params=IN_PROCESS + SERVED)

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,8 +28,8 @@ from kube_edu.etcd.services import Services
 from kube_edu.host import Host, HttpClient, Request
 from kube_edu.sim import Simulation
 from kube_edu.wire import protobuf
+from tests.etcd.members import Members
 
-REPOSITORY = Path(__file__).parents[3]
 T = TypeVar("T")
 
 
@@ -181,65 +175,12 @@ def over_grpc(endpoint: str) -> Run:
 @contextmanager
 def member(command: list[str], folder: Path) -> Iterator[str]:
     """The client endpoint of a member, alone in its cluster."""
-    client, peer = free_port(), free_port()
-    process = start(command, folder, {"solo": (client, peer)}, "solo")
+    members = Members(command, folder, ["solo"])
     try:
-        wait_for(client, process)
-        yield f"127.0.0.1:{client}"
+        members.start()
+        yield members.client_url("solo").removeprefix("http://")
     finally:
-        process.kill()
-        process.wait()
-
-
-def start(
-    command: list[str], folder: Path, ports: dict[str, tuple[int, int]], name: str, *more: str
-) -> subprocess.Popen[bytes]:
-    """One of several members; `ports` are the client and peer port of each. Its output is in
-    `folder/<name>.log`."""
-    client, peer = (f"http://127.0.0.1:{port}" for port in ports[name])
-    members = [f"{each}=http://127.0.0.1:{ports[each][1]}" for each in ports]
-    with (folder / f"{name}.log").open("ab") as log:
-        return subprocess.Popen(
-            [*command, "--name", name, "--data-dir", str(folder / name),
-             "--listen-client-urls", client, "--advertise-client-urls", client,
-             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-             "--initial-cluster", ",".join(members), *more],
-            cwd=REPOSITORY, stdout=log, stderr=log,
-        )  # fmt: skip
-
-
-OURS = [sys.executable, "-m", "kube_edu.cli", "etcd"]
-
-
-def real_etcd() -> list[str]:
-    """Debian's. In CI it is there; elsewhere the test is skipped without it."""
-    return [needed("etcd")]
-
-
-def needed(program: str) -> str:
-    path = shutil.which(program)
-    if path is None and os.environ.get("CI"):
-        pytest.fail(f"{program} is missing")
-    if path is None:
-        pytest.skip(f"{program} is missing")
-    return path
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Until something listens on a port."""
-    for _ in range(300):
-        assert process.poll() is None, "it ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"nothing listens on {port}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        members.close()
 
 
 def revision(header: Any) -> int:
