@@ -9,12 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from kube_edu.etcd.wal import Wal
-from kube_edu.host import Host, Request
-from kube_edu.raft import Entry, Message, MessageType, RaftNode, Ready, Rules, Snapshot
+from kube_edu.etcd.membership import Membership, endpoint_of, node_at
+from kube_edu.etcd.wal import Saved, Wal
+from kube_edu.host import Host, HttpClient, Request
+from kube_edu.raft import (
+    ConfChange,
+    ConfState,
+    Entry,
+    HardState,
+    Message,
+    MessageType,
+    RaftNode,
+    Ready,
+    Rules,
+    Snapshot,
+)
 from kube_edu.wire import protobuf
 
 TICK = 0.1
@@ -38,10 +51,13 @@ SNAPSHOT_PATH = "/raft/snapshot"
 
 
 class RaftDriver:
-    """The member `host.name` of `members` (name → peer endpoint).
+    """The member `host.name` of `members` (name → peer endpoint): those that the cluster begins
+    with, or, with `join`, those that it has by now.
 
-    `apply` gets every committed entry with data, in order; `snapshot` and `restore` save the
-    state machine and replace it; `ticked` is called on every tick.
+    `apply` gets every committed entry with data, in order, and `apply_change` those that change
+    the configuration: it says whether they shall. `membership` says who is a member by now.
+    `snapshot` and `restore` save the state machine and replace it; `ticked` is called on every
+    tick.
     """
 
     def __init__(
@@ -50,32 +66,41 @@ class RaftDriver:
         members: Mapping[str, str],
         rules: Rules,
         *,
+        join: bool,
         apply: Callable[[Entry], None],
+        apply_change: Callable[[Entry], bool],
+        membership: Callable[[], Membership],
         snapshot: Callable[[], bytes],
         restore: Callable[[bytes], None],
         ticked: Callable[[], None],
     ) -> None:
         self._host = host
-        self._members = members
         self._apply = apply
+        self._apply_change = apply_change
+        self._membership = membership
         self._snapshot = snapshot
         self._restore = restore
         self._ticked = ticked
         self._port = int(members[host.name].rpartition(":")[2])
-        self._peers = {
-            name: host.connect(endpoint, identity="etcd")
-            for name, endpoint in members.items()
-            if name != host.name
-        }
+        self._members = {name: endpoint_of(url) for name, url in members.items()}
+        self._endpoints: dict[str, str] = {}
+        self._peers: dict[str, HttpClient] = {}
+        self._heard: dict[str, float] = {}  # when, of each member
 
         self._wal = Wal(host.disk, host.name)
         saved = self._wal.read()
-        self._hard = saved.hard_state
-        if saved.snapshot.index:
+        new = saved == Saved()
+        self.joining = new and join
+        self._first_snapshot: Snapshot | None = None
+        if new and not join:
+            saved = first_state(members, snapshot())
+            self._first_snapshot = saved.snapshot
+        elif saved.snapshot.index:
             restore(saved.snapshot.data)
+        self._hard = saved.hard_state
         self.node = RaftNode(
-            host.name,
-            list(members),
+            saved.node or host.name,
+            (),
             random=host.random,
             election_ticks=ELECTION_TICKS,
             hard_state=saved.hard_state,
@@ -90,6 +115,9 @@ class RaftDriver:
         self._round: tuple[bytes, asyncio.Future[int]] | None = None  # the read under way
         self._applied = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
+        if join:  # whoever came later is called by its address
+            self._members |= {node_at(endpoint): endpoint for endpoint in self._members.values()}
+        self._connect()
 
     # -- for the server -----------------------------------------------------------------------
 
@@ -118,6 +146,35 @@ class RaftDriver:
         self._pump()
         return accepted
 
+    def propose_change(self, change: ConfChange) -> bool:
+        """Put a change of the configuration into the log; False if this member does not lead, or
+        another change is under way. Raises ConfChangeError."""
+        accepted = self.node.propose_conf_change(change)
+        self._pump()
+        return accepted
+
+    def transfer_leadership(self, to: str) -> bool:
+        """Ask that another member shall lead; False if nothing can come of it."""
+        accepted = self.node.transfer_leadership(to)
+        self._pump()
+        return accepted
+
+    def join(self, node: str) -> None:
+        """A member that joins has learnt what Raft calls it."""
+        self.node.name = self._wal.node = node
+        self.joining = False
+
+    def active(self, member: str) -> bool:
+        """Whether a member was heard of within an election time-out."""
+        now = asyncio.get_running_loop().time()
+        heard = self._heard.get(member, -math.inf)
+        return member == self.node.name or now - heard <= ELECTION_TICKS * TICK
+
+    @property
+    def others(self) -> list[str]:
+        """The members that can be asked."""
+        return list(self._endpoints)
+
     async def ask(self, member: str, request: Request) -> Any:
         """A request to another member; raises ConnectionError."""
         return await self._peers[member].request(request)
@@ -144,9 +201,23 @@ class RaftDriver:
             self._ticked()
             self._pump()
 
+    def _connect(self) -> None:
+        """The members may be others than before. Whom the state machine does not know yet is where
+        it was said to be at the start."""
+        for name, endpoint in {**self._members, **self._membership().endpoints}.items():
+            if name == self.node.name or self._endpoints.get(name, "") == endpoint:
+                continue
+            if name in self._peers and self._tasks is not None:
+                self._tasks.create_task(self._peers.pop(name).close())
+            self._endpoints[name] = endpoint
+            self._peers[name] = self._host.connect(endpoint, identity="etcd")
+
     def _receive(self, source: str, message: Message | bytes) -> None:
         if isinstance(message, bytes):
             message = protobuf.decode(Message, message)
+        if message.source in self._membership().removed:
+            return
+        self._heard[message.source] = asyncio.get_running_loop().time()
         self._host.record(
             "raft.receive", source=message.source, type=message.type.name, term=message.term
         )
@@ -155,8 +226,11 @@ class RaftDriver:
 
     def _send(self, message: Message) -> None:
         self._host.record("raft.send", **described(message))
+        endpoint = self._endpoints.get(message.to)
+        if endpoint is None:
+            return  # it was removed, or came while this member was away
         if message.type is not MessageType.MsgSnap:
-            self._host.send(self._members[message.to], message, port=self._port)
+            self._host.send(endpoint, message, port=self._port)
         elif self._tasks is not None:
             self._tasks.create_task(self._send_snapshot(message))
 
@@ -188,8 +262,10 @@ class RaftDriver:
             ready = self._writing
             assert ready is not None
             hard = ready.hard_state or self._hard
-            if ready.snapshot is not None:
-                await self._wal.replace(ready.snapshot, ready.entries, hard)
+            snapshot = ready.snapshot or self._first_snapshot
+            if snapshot is not None:
+                self._first_snapshot = None
+                await self._wal.replace(snapshot, ready.entries, hard)
             else:
                 await self._wal.write(ready.entries, hard)
             self._finish(ready)
@@ -205,8 +281,13 @@ class RaftDriver:
             self._send(message)
         if ready.snapshot is not None:
             self._restore(ready.snapshot.data)
+            self._connect()
         for entry in ready.committed:
-            if entry.data:
+            if entry.change is not None:
+                if self._apply_change(entry):
+                    self.node.apply_conf_change(entry)
+                    self._connect()
+            elif entry.data:
                 self._apply(entry)
         self._applied.set()
         for state in ready.read_states:
@@ -268,6 +349,14 @@ class RaftDriver:
             except TimeoutError:
                 pass  # the question or its answer is lost, or nobody leads
         return 0
+
+
+def first_state(members: Collection[str], data: bytes) -> Saved:
+    """How a cluster begins: with a snapshot that all its members make alike, in place of an entry
+    1 that nobody has. So a member that joins is always sent one first, and learns from it who the
+    others are (etcd begins with an entry for each member instead)."""
+    snapshot = Snapshot(data, index=1, term=1, conf=ConfState(tuple(sorted(members))))
+    return Saved(HardState(term=1, commit=1), snapshot)
 
 
 def described(message: Message) -> dict[str, Any]:

@@ -28,6 +28,12 @@ class EtcdError(Exception):
         self.code = code
         self.message = message
 
+    @classmethod
+    def parse(cls, text: str) -> EtcdError:
+        """What `str` says, read again."""
+        code, _, message = text.partition(": ")
+        return cls(code, message)
+
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
 
@@ -95,6 +101,62 @@ def leader_failed() -> EtcdError:
 
 def timed_out() -> EtcdError:
     return EtcdError("Unavailable", "etcdserver: request timed out")
+
+
+def member_exists() -> EtcdError:
+    return EtcdError("FailedPrecondition", "etcdserver: member ID already exist")
+
+
+def peer_url_exists() -> EtcdError:
+    return EtcdError("FailedPrecondition", "etcdserver: Peer URLs already exists")
+
+
+def bad_member_urls() -> EtcdError:
+    return EtcdError("InvalidArgument", "etcdserver: given member URLs are invalid")
+
+
+def member_not_found() -> EtcdError:
+    return EtcdError("NotFound", "etcdserver: member not found")
+
+
+def member_not_learner() -> EtcdError:
+    return EtcdError("FailedPrecondition", "etcdserver: can only promote a learner member")
+
+
+def learner_not_ready() -> EtcdError:
+    text = "etcdserver: can only promote a learner member which is in sync with leader"
+    return EtcdError("FailedPrecondition", text)
+
+
+def too_many_learners() -> EtcdError:
+    text = "etcdserver: too many learner members in cluster"
+    return EtcdError("FailedPrecondition", text)
+
+
+def not_enough_started() -> EtcdError:
+    text = "etcdserver: re-configuration failed due to not enough started members"
+    return EtcdError("FailedPrecondition", text)
+
+
+def unhealthy() -> EtcdError:
+    return EtcdError("Unavailable", "etcdserver: unhealthy cluster")
+
+
+def not_leader() -> EtcdError:
+    return EtcdError("FailedPrecondition", "etcdserver: not leader")
+
+
+def bad_transferee() -> EtcdError:
+    return EtcdError("FailedPrecondition", "etcdserver: bad leader transferee")
+
+
+def transfer_timed_out() -> EtcdError:
+    text = "etcdserver: request timed out, leader transfer took too long"
+    return EtcdError("Unknown", text)
+
+
+def not_for_learners() -> EtcdError:
+    return EtcdError("FailedPrecondition", "etcdserver: rpc not supported for learner")
 
 
 def unknown_method(path: str) -> EtcdError:

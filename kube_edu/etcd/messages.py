@@ -300,6 +300,16 @@ class LeaseTimeToLiveResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterMemberAttrSetRequest:
+    """What a member says of itself when it has started (membership.proto; its Attributes are
+    fields of the request here)."""
+
+    member_ID: int = pb(1, 0, unsigned=True)
+    name: str = pb(2, "")
+    client_urls: tuple[str, ...] = pb(3, ())
+
+
+@dataclass(frozen=True, slots=True)
 class InternalRaftRequest:
     """A Raft entry's data (raft_internal.proto): one of the requests, with the `ID` by which the
     member that proposed it knows its answer."""
@@ -312,6 +322,7 @@ class InternalRaftRequest:
     compaction: CompactionRequest | None = pb(7, None)
     lease_grant: LeaseGrantRequest | None = pb(8, None)
     lease_revoke: LeaseRevokeRequest | None = pb(9, None)
+    cluster_member_attr_set: ClusterMemberAttrSetRequest | None = pb(1301, None)
 
 
 def prefix_end(prefix: bytes) -> bytes:

@@ -8,28 +8,31 @@ ReadIndex has made sure that it is new enough (etcd: server/etcdserver/v3_server
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
-import hashlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from kube_edu.etcd import errors
 from kube_edu.etcd.check import check
+from kube_edu.etcd.cluster import PATH as CLUSTER_PATH
+from kube_edu.etcd.cluster import ClusterService, MemberRemoved
+from kube_edu.etcd.deadline import deadline
 from kube_edu.etcd.driver import ELECTION_TICKS, SNAPSHOT_PATH, TICK, RaftDriver
 from kube_edu.etcd.errors import CODES, EtcdError
+from kube_edu.etcd.lease_service import KEEP_ALIVE_PATH as KEEP_ALIVE_PATH
+from kube_edu.etcd.lease_service import TIME_TO_LIVE_PATH, LeaseService
+from kube_edu.etcd.membership import Membership, endpoint_of
+from kube_edu.etcd.membership import numbered as numbered  # for those who looked for it here
 from kube_edu.etcd.messages import (
     CompactionRequest,
     DeleteRangeRequest,
     InternalRaftRequest,
     LeaseGrantRequest,
     LeaseKeepAliveRequest,
-    LeaseKeepAliveResponse,
     LeaseRevokeRequest,
     LeaseTimeToLiveRequest,
-    LeaseTimeToLiveResponse,
     PutRequest,
     RangeRequest,
     TxnRequest,
@@ -41,12 +44,6 @@ from kube_edu.host import Host, Request, Response
 from kube_edu.raft import Entry, Message, RaftNode, Rules
 from kube_edu.wire import protobuf
 
-REQUEST_TIMEOUT = 5 + 2 * ELECTION_TICKS * TICK
-"""Seconds for one request: etcd's five, and time to elect a leader."""
-
-ASK_AGAIN = 1.0
-"""Seconds after which the leader is asked again about a lease."""
-
 MAX_REQUEST_BYTES = 1536 * 1024
 
 LEADERLESS_TICKS = 3 * ELECTION_TICKS
@@ -55,8 +52,6 @@ LEADERLESS_TICKS = 3 * ELECTION_TICKS
 PROGRESS_TICKS = round(600 / TICK)
 
 PROPOSE_PATH = "/raft/propose"
-KEEP_ALIVE_PATH = "/etcdserverpb.Lease/LeaseKeepAlive"
-TIME_TO_LIVE_PATH = "/etcdserverpb.Lease/LeaseTimeToLive"
 
 # A proposal's bytes reach all members of a simulated cluster as one object: decode them once.
 _decode = functools.lru_cache(maxsize=64)(
@@ -65,10 +60,11 @@ _decode = functools.lru_cache(maxsize=64)(
 
 
 class EtcdServer:
-    """The member `host.name` of `members` (name → peer endpoint).
+    """The member `host.name` of `members` (name → peer URL or endpoint): of those that the cluster
+    begins with, or, with `join`, of one that exists and has been told of this member.
 
-    `roles` may replace "raft.grant_vote", "raft.append_entries", "raft.commit_index",
-    "raft.election_timeout" and "etcd.compare_holds".
+    `client_urls` is what the other members tell of it.
+    `roles` may replace each of Raft's `Rules` ("raft.grant_vote", ...), and "etcd.compare_holds".
     """
 
     def __init__(
@@ -76,31 +72,49 @@ class EtcdServer:
         host: Host,
         members: Mapping[str, str],
         *,
+        join: bool = False,
+        cluster_id: int = 0,
+        client_urls: Sequence[str] = (),
         roles: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         roles = roles or {}
         rules = {
-            name: roles[f"raft.{name}"]
-            for name in ("election_timeout", "grant_vote", "append_entries", "commit_index")
-            if f"raft.{name}" in roles
+            field.name: roles[f"raft.{field.name}"]
+            for field in fields(Rules)
+            if f"raft.{field.name}" in roles
         }
         self._host = host
-        self._endpoint = members[host.name]
+        self._endpoint = endpoint_of(members[host.name])
+        self._client_urls = tuple(client_urls)
         compare = roles.get("etcd.compare_holds", compare_holds)
         self.state = State(compare=compare, record=host.record)
-        self.state.member_id = numbered(host.name)
-        self.state.cluster_id = numbered(",".join(sorted(members)))
+        if not join:
+            cluster_id = cluster_id or numbered(",".join(sorted(members)))
+            self.state.members = Membership.initial(members, cluster_id)
         self._driver = RaftDriver(
             host,
             members,
             Rules(**rules),
+            join=join,
             apply=self._apply,
+            apply_change=self._apply_change,
+            membership=lambda: self.state.members,
             snapshot=self.state.snapshot,
             restore=self.state.restore,
             ticked=self._ticked,
         )
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._ids = itertools.count(host.random.getrandbits(40) << 20)
+        self.cluster = ClusterService(
+            self._driver, self.state, self._barrier, self._propose, self._ids
+        )
+        self.member_list = self.cluster.member_list
+        self.member_add = self.cluster.member_add
+        self.member_remove = self.cluster.member_remove
+        self.member_update = self.cluster.member_update
+        self.member_promote = self.cluster.member_promote
+        self.move_leader = self.cluster.move_leader
+        self._leases = leases = LeaseService(self._driver, self.state, self._propose, host.random)
         self._leaderless = 0
         self._ticks = 0
         self._stopped = False
@@ -111,10 +125,10 @@ class EtcdServer:
             "/etcdserverpb.KV/Txn": (TxnRequest, self._txn),
             "/etcdserverpb.KV/Compact": (CompactionRequest, self._write("compaction")),
             "/etcdserverpb.Watch/Watch": (WatchRequest, self._watch),
-            "/etcdserverpb.Lease/LeaseGrant": (LeaseGrantRequest, self._grant),
+            "/etcdserverpb.Lease/LeaseGrant": (LeaseGrantRequest, leases.grant),
             "/etcdserverpb.Lease/LeaseRevoke": (LeaseRevokeRequest, self._write("lease_revoke")),
-            KEEP_ALIVE_PATH: (LeaseKeepAliveRequest, self._keep_alive),
-            TIME_TO_LIVE_PATH: (LeaseTimeToLiveRequest, self._time_to_live),
+            KEEP_ALIVE_PATH: (LeaseKeepAliveRequest, leases.keep_alive),
+            TIME_TO_LIVE_PATH: (LeaseTimeToLiveRequest, leases.time_to_live),
         }
 
     @property
@@ -128,13 +142,18 @@ class EtcdServer:
         return self._driver.node
 
     async def run(self) -> None:
-        """Take part in the cluster. A disk that fails stops the member: it answers nothing more,
-        rather than something that it might not remember."""
+        """Take part in the cluster, until this member is removed from it. A disk that fails stops
+        it too: it answers nothing more, rather than something that it might not remember."""
         port = int(self._endpoint.rpartition(":")[2])
         server = await self._host.serve(port, self._handle_peer, identity="etcd")
         try:
-            await self._driver.run()
-        except* OSError:
+            await self.cluster.join(self._endpoint)
+            self.state.member_id = numbered(self.node.name)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._driver.run())
+                group.create_task(self.cluster.publish(self._host.name, self._client_urls))
+                group.create_task(self.cluster.removed())
+        except* (OSError, MemberRemoved):
             self._stopped = True
             self.state.watches.end_all()
         finally:
@@ -146,7 +165,10 @@ class EtcdServer:
         text in the headers."""
         try:
             message_type, method = self._method(request.path)
-            return await method(_body(message_type, request.body))
+            message = _body(message_type, request.body)
+            if self.node.name in self.node.conf.learners and not _serializable(message):
+                raise errors.not_for_learners()
+            return await method(message)
         except EtcdError as error:
             return failure(error)
 
@@ -186,57 +208,10 @@ class EtcdServer:
             raise errors.unknown_method("a watch stream that does not begin with a create_request")
         return Response(stream=self.state.watches.watch(request.create_request))
 
-    # -- leases -------------------------------------------------------------------------------
-
-    async def _grant(self, request: LeaseGrantRequest) -> Response:
-        request = replace(request, ID=request.ID or self._host.random.getrandbits(62) + 1)
-        return Response(body=await self._propose(lease_grant=request))
-
-    async def _keep_alive(self, request: LeaseKeepAliveRequest) -> Response:
-        answer = await self._ask_leader(KEEP_ALIVE_PATH, request)
-        return Response(stream=_once(answer))
-
-    async def _time_to_live(self, request: LeaseTimeToLiveRequest) -> Response:
-        return Response(body=await self._ask_leader(TIME_TO_LIVE_PATH, request))
-
-    async def _ask_leader(self, path: str, request: Any) -> Any:
-        """Only the leader knows how much time leases have left."""
-        async with _deadline():
-            while True:
-                leader = self._driver.leader
-                if self._counts_leases:
-                    await self._driver.read_barrier()  # it still leads, and knows all leases
-                    return self._lease(request)
-                if leader and not self._driver.leads:
-                    with contextlib.suppress(ConnectionError, TimeoutError):
-                        async with asyncio.timeout(ASK_AGAIN):
-                            question = Request("POST", path, body=request)
-                            response = await self._driver.ask(leader, question)
-                        if response.status == 200:
-                            return response.body
-                await asyncio.sleep(TICK)
-
-    @property
-    def _counts_leases(self) -> bool:
-        """Whether this member leads, and has begun to count the leases' time in this term."""
-        return self._driver.leads and self.state.leases.term == self.node.term
-
-    def _lease(self, request: Any) -> Any:
-        now = asyncio.get_running_loop().time()
-        leases, header = self.state.leases, self.state.header()
-        if isinstance(request, LeaseKeepAliveRequest):
-            return LeaseKeepAliveResponse(header, request.ID, leases.renew(request.ID, now))
-        lease = leases.leases.get(request.ID)
-        if lease is None:
-            return LeaseTimeToLiveResponse(header, request.ID, -1)
-        keys = tuple(sorted(lease.keys)) if request.keys else ()
-        left = max(int(lease.expiry - now), 0)
-        return LeaseTimeToLiveResponse(header, request.ID, left, lease.ttl, keys)
-
     # -- through the log ----------------------------------------------------------------------
 
     async def _barrier(self) -> None:
-        async with _deadline():
+        async with deadline():
             await self._driver.read_barrier()
 
     async def _propose(self, **request: Any) -> Any:
@@ -249,7 +224,7 @@ class EtcdServer:
         answer = self._answers[id] = asyncio.get_running_loop().create_future()
         leader = self._driver.leader
         try:
-            async with _deadline():
+            async with deadline():
                 await self._submit(data)
                 return await answer
         except EtcdError as error:
@@ -297,16 +272,19 @@ class EtcdServer:
             keys=[event.kv.key.decode(errors="replace") for events in changes for event in events],
         )
 
+    def _apply_change(self, entry: Entry) -> bool:
+        assert entry.change is not None
+        keys = [single.node for single in entry.change.changes]
+        revision = self.state.store.revision
+        self._host.record(
+            "etcd.apply", index=entry.index, revision=revision, op="conf_change", keys=keys
+        )
+        return self.cluster.apply(entry)
+
     def _ticked(self) -> None:
-        leases, now = self.state.leases, asyncio.get_running_loop().time()
-        if not self._driver.leads:
-            leases.demote()
-        else:
-            if not self._counts_leases:
-                leases.promote(now, self.node.term)
-            for id in leases.tick(now):
-                revoke = InternalRaftRequest(next(self._ids), lease_revoke=LeaseRevokeRequest(id))
-                self._driver.propose(protobuf.encode(revoke))
+        for revoke in self._leases.tick():
+            request = InternalRaftRequest(next(self._ids), lease_revoke=revoke)
+            self._driver.propose(protobuf.encode(request))
         self._leaderless = 0 if self._driver.leader else self._leaderless + 1
         if self._leaderless == LEADERLESS_TICKS:
             self.state.watches.end_all()
@@ -318,18 +296,21 @@ class EtcdServer:
 
     async def _handle_peer(self, request: Request) -> Response:
         """What members ask one another beside Raft's messages."""
+        if self._driver.joining:
+            return Response(421)
         if request.path == SNAPSHOT_PATH:
             self._driver.take_snapshot(_body(Message, request.body))
             return Response()
+        if request.path.startswith(CLUSTER_PATH):
+            return await self.cluster.decide(request)
         if request.path == PROPOSE_PATH:
             return Response(200 if self._driver.propose(request.body) else 421)
         if not self._driver.leads:
             return Response(421)
         message_type, _ = self._method(request.path)
         try:
-            return Response(
-                body=await self._ask_leader(request.path, _body(message_type, request.body))
-            )
+            message = _body(message_type, request.body)
+            return Response(body=await self._leases.ask_leader(request.path, message))
         except EtcdError as error:
             return Response(503, body=error.message)
 
@@ -342,28 +323,15 @@ def reads_only(request: TxnRequest) -> bool:
     )
 
 
+def _serializable(request: Any) -> bool:
+    """Whether a request may be answered from an old state: all that a learner is asked for."""
+    return isinstance(request, RangeRequest) and request.serializable
+
+
 def failure(error: EtcdError) -> Response:
     """An error as gRPC puts it into the headers of a response without a message."""
     headers = {"grpc-status": str(CODES[error.code]), "grpc-message": error.message}
     return Response(headers=headers)
-
-
-def numbered(name: str) -> int:
-    """An id for a name, as etcd makes them from a member's addresses."""
-    return int.from_bytes(hashlib.sha1(name.encode()).digest()[:8])
-
-
-@contextlib.asynccontextmanager
-async def _deadline() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(REQUEST_TIMEOUT):
-            yield
-    except TimeoutError:
-        raise errors.timed_out() from None
-
-
-async def _once(message: Any) -> AsyncIterator[Any]:
-    yield message
 
 
 def _body(message_type: type, body: Any) -> Any:
@@ -379,4 +347,7 @@ def _operation(request: InternalRaftRequest) -> tuple[str, Any]:
     raise ValueError(f"an entry without an operation: {request}")
 
 
-OPERATIONS = ("put", "txn", "delete_range", "range", "compaction", "lease_grant", "lease_revoke")
+OPERATIONS = (
+    "put", "txn", "delete_range", "range", "compaction", "lease_grant", "lease_revoke",
+    "cluster_member_attr_set",
+)  # fmt: skip

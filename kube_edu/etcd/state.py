@@ -1,4 +1,5 @@
-"""The replicated state machine: keys, leases and watches, and how each request changes them.
+"""The replicated state machine: keys, leases, watches and members, and how each request changes
+them.
 
 The same requests in the same order make the same state on every member; whatever differs between
 members (clocks, connections) stays outside. It needs no network:
@@ -8,6 +9,8 @@ members (clocks, connections) stays outside. It needs no network:
     state.apply(RangeRequest(b"a")).kvs
 """
 
+# ruff: noqa: RUF009
+
 from __future__ import annotations
 
 import operator
@@ -16,7 +19,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kube_edu.etcd.lease import Lessor
+from kube_edu.etcd.membership import Membership, SavedMembership
 from kube_edu.etcd.messages import (
+    ClusterMemberAttrSetRequest,
     CompactionRequest,
     CompactionResponse,
     Compare,
@@ -40,6 +45,7 @@ from kube_edu.etcd.messages import (
     TxnResponse,
 )
 from kube_edu.etcd.mvcc import Store
+from kube_edu.etcd.service_messages import HeaderOnly
 from kube_edu.etcd.watch import WatchHub
 from kube_edu.wire import protobuf
 from kube_edu.wire.protobuf import pb
@@ -84,7 +90,8 @@ class State:
         self.store = Store()
         self.leases = Lessor()
         self.watches = WatchHub(self.store, self.header, record)
-        self.cluster_id = self.member_id = self.term = 0
+        self.members = Membership()
+        self.member_id = self.term = 0
         self._compare = compare
         self._appliers: dict[type, Callable[[Any], Any]] = {
             RangeRequest: self._range,
@@ -94,6 +101,7 @@ class State:
             CompactionRequest: self._compact,
             LeaseGrantRequest: self._grant,
             LeaseRevokeRequest: self._revoke,
+            ClusterMemberAttrSetRequest: self._publish,
         }
 
     def apply(self, request: Any) -> Any:
@@ -104,6 +112,14 @@ class State:
         if events:
             self.watches.notify(events)
         return replace(response, header=self.header())
+
+    @property
+    def cluster_id(self) -> int:
+        return self.members.cluster_id
+
+    @cluster_id.setter
+    def cluster_id(self, id: int) -> None:
+        self.members.cluster_id = id
 
     def header(self) -> ResponseHeader:
         return ResponseHeader(self.cluster_id, self.member_id, self.store.revision, self.term)
@@ -153,6 +169,9 @@ class State:
     def _revoke(self, request: LeaseRevokeRequest) -> LeaseRevokeResponse:
         self._delete(self.leases.revoke(request.ID))
         return LeaseRevokeResponse()
+
+    def _publish(self, request: ClusterMemberAttrSetRequest) -> HeaderOnly:
+        return self.members.publish(request)
 
     # -- transactions -------------------------------------------------------------------------
 
@@ -208,12 +227,16 @@ class State:
         leases = tuple(SavedLease(lease.id, lease.ttl) for lease in self.leases.leases.values())
         store = self.store
         versions = tuple(store.versions())
-        return protobuf.encode(Saved(store.revision, store.compact_revision, versions, leases))
+        members = self.members.save()
+        return protobuf.encode(
+            Saved(store.revision, store.compact_revision, versions, leases, members)
+        )
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` saved; watches go on."""
         saved = protobuf.decode(Saved, data)
         self.store = Store.restore(saved.revision, saved.compact_revision, saved.versions)
+        self.members = Membership.restore(saved.members or SavedMembership())
         self.leases = Lessor()
         for lease in saved.leases:
             self.leases.grant(lease.ID, lease.TTL)
@@ -243,3 +266,4 @@ class Saved:
     compact_revision: int = pb(2, 0)
     versions: tuple[KeyValue, ...] = pb(3, ())
     leases: tuple[SavedLease, ...] = pb(4, ())
+    members: SavedMembership | None = pb(5, None)

@@ -43,6 +43,8 @@ class Frame:
     hard_state: HardState | None = pb(2, None)
     entries: tuple[Entry, ...] = pb(3, ())
     snapshot: Snapshot | None = pb(4, None)
+    node: str = pb(5, "")
+    """What Raft calls the member, where that is not its own name."""
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Saved:
     hard_state: HardState = field(default_factory=HardState)
     snapshot: Snapshot = field(default_factory=Snapshot)
     entries: list[Entry] = field(default_factory=list)
+    node: str = ""
 
 
 class Wal:
@@ -61,6 +64,7 @@ class Wal:
         self._disk = disk
         self._member = member
         self._number = 0
+        self.node = ""
 
     def read(self) -> Saved:
         """Everything that was written; cuts off a torn end. Raises WalError."""
@@ -78,11 +82,12 @@ class Wal:
             self._take(saved, protobuf.decode(Frame, payload))
             position += _HEADER.size + len(payload)
             self._number += 1
+        self.node = saved.node
         return saved
 
     async def write(self, entries: Sequence[Entry], hard_state: HardState | None) -> None:
         """Append one frame, durably."""
-        frame = Frame(self._member, hard_state, tuple(entries))
+        frame = Frame(self._member, hard_state, tuple(entries), node=self.node)
         self._disk.append(PATH, self._encode(frame))
         await self._disk.sync(PATH)
 
@@ -91,7 +96,7 @@ class Wal:
     ) -> None:
         """Begin anew with a snapshot and what came after it."""
         self._number = 0
-        frame = Frame(self._member, hard_state, tuple(entries), snapshot)
+        frame = Frame(self._member, hard_state, tuple(entries), snapshot, self.node)
         await self._disk.replace(PATH, self._encode(frame))
 
     def _encode(self, frame: Frame) -> bytes:
@@ -112,6 +117,7 @@ class Wal:
             while saved.entries and saved.entries[-1].index >= first:
                 saved.entries.pop()
             saved.entries.extend(frame.entries)
+        saved.node = frame.node
         if frame.hard_state is not None:
             saved.hard_state = frame.hard_state
 
