@@ -43,6 +43,7 @@ ROLES: dict[str, Any] = {
     "raft.commit_index": rules.commit_index,
     "raft.election_timeout": rules.election_timeout,
     "raft.grant_vote": rules.grant_vote,
+    "raft.next_index": rules.next_index,
     "replicaset.manage_replicas": manage_replicas,
     "scheduler.filter": None,
     "scheduler.score": None,

@@ -92,9 +92,8 @@ class Leadership:
 
     def _handle_append_response(self, progress: Progress, message: Message) -> None:
         if message.reject:
-            # skip the entries of terms that the follower cannot have (end of section 5.3)
-            hint = self._log.find_conflict_by_term(message.reject_hint, message.log_term)
-            if progress.rejected(message.index, hint):
+            next_index = self._node.rules.next_index(self._log, message)
+            if progress.rejected(message.index, next_index):
                 self._send_append(message.source)
             return
         was_paused = progress.paused

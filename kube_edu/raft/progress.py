@@ -82,9 +82,9 @@ class Progress:
             self.become_replicate()
         return advanced
 
-    def rejected(self, index: int, try_index: int) -> bool:
-        """The member lacks the entry `index` that an append built on; `try_index` may be where
-        the logs agree. False if the answer is an old one."""
+    def rejected(self, index: int, next_index: int) -> bool:
+        """The member lacks the entry `index` that an append built on; `next_index` is the one to
+        send next. False if the answer is an old one."""
         if self.state is ProgressState.REPLICATE:
             if index <= self.match:
                 return False
@@ -92,6 +92,6 @@ class Progress:
             return True
         if self.next - 1 != index:
             return False
-        self.next = max(min(index, try_index + 1), self.match + 1)
+        self.next = max(min(index, next_index), self.match + 1)
         self.probe_sent = False
         return True

@@ -78,6 +78,15 @@ def commit_index(leader: Leader) -> int:
     return leader.commit
 
 
+def next_index(log: Log, refusal: Message) -> int:
+    """Which entry a leader sends next to a follower that has refused: it lacks the entry
+    `refusal.index` that the others were to follow. The follower says the last place down from
+    there, `refusal.reject_hint`, at which the logs may agree, and that its entry there is of term
+    `refusal.log_term`. Whatever the leader has there of a later term the follower cannot have, so
+    one refusal settles a whole term (the fast back-up at the end of section 5.3)."""
+    return log.find_conflict_by_term(refusal.reject_hint, refusal.log_term) + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The rules that a member goes by."""
@@ -86,3 +95,4 @@ class Rules:
     grant_vote: Callable[[Voter, Message], bool] = grant_vote
     append_entries: Callable[[Log, Message], bool] = append_entries
     commit_index: Callable[[Leader], int] = commit_index
+    next_index: Callable[[Log, Message], int] = next_index
