@@ -19,12 +19,10 @@ class Resource:
     version: str
     kind: str
     plural: str
-    singular: str
     short_names: tuple[str, ...] = ()
-    namespaced: bool = True
     subresources: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    storage_prefix: str = ""
+    namespaced: bool = True
 
     @property
     def api_version(self) -> str:
@@ -32,13 +30,22 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def singular(self) -> str:
+        return self.kind.lower()
+
+    @property
     def qualified(self) -> str:
-        """ "pods", "deployments.apps": how error messages and `kubectl -o name` call it."""
+        """ "pods", "deployments.apps": how error messages call it."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
     def list_kind(self) -> str:
         return f"{self.kind}List"
+
+    @property
+    def storage_prefix(self) -> str:
+        """ "/registry/pods/", "/registry/minions/": where the keys in etcd begin."""
+        return f"/registry/{_STORED_AS.get(self.plural, self.plural)}/"
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """The URL path of a collection, an object or a subresource."""
@@ -52,6 +59,11 @@ class Resource:
     def storage_key(self, namespace: str, name: str) -> str:
         """The key in etcd: "/registry/pods/default/web-1", "/registry/minions/node-1"."""
         return self.storage_prefix + (f"{namespace}/{name}" if self.namespaced else name)
+
+    def typed_name(self, name: str) -> str:
+        """ "pod/web", "deployment.apps/web": how kubectl names an object."""
+        group = f".{self.group}" if self.group else ""
+        return f"{self.singular}{group}/{name}"
 
     def reference(self, obj: Object) -> str:
         """How the trace names one of these objects: "pods/default/web-1", "nodes//node-1"."""
@@ -84,35 +96,27 @@ SUBRESOURCES = {
 
 _STATUS = ("status",)
 _SCALED = ("status", "scale")
+_ALL = ("all",)
 
 RESOURCES: tuple[Resource, ...] = (
-    Resource("", "v1", "ConfigMap", "configmaps", "configmap", ("cm",),
-             storage_prefix="/registry/configmaps/"),
-    Resource("", "v1", "Endpoints", "endpoints", "endpoints", ("ep",),
-             storage_prefix="/registry/services/endpoints/"),
-    Resource("", "v1", "Event", "events", "event", ("ev",),
-             storage_prefix="/registry/events/"),
-    Resource("", "v1", "Namespace", "namespaces", "namespace", ("ns",), False,
-             ("status", "finalize"), storage_prefix="/registry/namespaces/"),
-    Resource("", "v1", "Node", "nodes", "node", ("no",), False, _STATUS,
-             storage_prefix="/registry/minions/"),
-    Resource("", "v1", "Pod", "pods", "pod", ("po",), True,
-             ("status", "binding", "eviction", "log"), ("all",), "/registry/pods/"),
-    Resource("", "v1", "Secret", "secrets", "secret",
-             storage_prefix="/registry/secrets/"),
-    Resource("", "v1", "Service", "services", "service", ("svc",), True, _STATUS, ("all",),
-             "/registry/services/specs/"),
-    Resource("", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount", ("sa",),
-             storage_prefix="/registry/serviceaccounts/"),
-    Resource("apps", "v1", "Deployment", "deployments", "deployment", ("deploy",), True,
-             _SCALED, ("all",), "/registry/deployments/"),
-    Resource("apps", "v1", "ReplicaSet", "replicasets", "replicaset", ("rs",), True,
-             _SCALED, ("all",), "/registry/replicasets/"),
-    Resource("coordination.k8s.io", "v1", "Lease", "leases", "lease",
-             storage_prefix="/registry/leases/"),
-    Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", "endpointslice",
-             storage_prefix="/registry/endpointslices/"),
+    Resource("", "v1", "ConfigMap", "configmaps", ("cm",)),
+    Resource("", "v1", "Endpoints", "endpoints", ("ep",)),
+    Resource("", "v1", "Event", "events", ("ev",)),
+    Resource("", "v1", "Namespace", "namespaces", ("ns",), ("status", "finalize"),
+             namespaced=False),
+    Resource("", "v1", "Node", "nodes", ("no",), _STATUS, namespaced=False),
+    Resource("", "v1", "Pod", "pods", ("po",), ("status", "binding", "eviction", "log"), _ALL),
+    Resource("", "v1", "Secret", "secrets"),
+    Resource("", "v1", "Service", "services", ("svc",), _STATUS, _ALL),
+    Resource("", "v1", "ServiceAccount", "serviceaccounts", ("sa",)),
+    Resource("apps", "v1", "Deployment", "deployments", ("deploy",), _SCALED, _ALL),
+    Resource("apps", "v1", "ReplicaSet", "replicasets", ("rs",), _SCALED, _ALL),
+    Resource("coordination.k8s.io", "v1", "Lease", "leases"),
+    Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
 )
+
+# Resources whose keys in etcd keep an older name.
+_STORED_AS = {"endpoints": "services/endpoints", "nodes": "minions", "services": "services/specs"}
 # fmt: on
 
 _BY_PLURAL = {r.plural: r for r in RESOURCES} | {r.qualified: r for r in RESOURCES}

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from kube_edu.api import schema
+from kube_edu.api import manifest, schema
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, bad_request, unsupported_media_type
 from kube_edu.apiserver import protobuf
@@ -81,12 +81,11 @@ def read_body(request: Request, kind: str = "") -> Any:
         if media_type == PROTOBUF:
             return protobuf.decode(data)
         if media_type.endswith("yaml"):
-            # By way of JSON, so that keys are strings and nothing is in it that JSON has not.
-            return json.loads(json.dumps(yaml.load(data, _Loader)))
+            return manifest.load(data)
         if media_type.endswith("json"):
             value = json.loads(data)
             return _without_surrogates(value) if rb"\ud" in data.lower() else value
-    except (ValueError, TypeError, yaml.YAMLError, RecursionError) as error:
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         text = " ".join(str(error).split())
         raise _unrecognized(kind, f"{media_type} parse error: {text}") from None
     raise unsupported_media_type((JSON, YAML, PROTOBUF))
@@ -123,13 +122,3 @@ def _unrecognized(kind: str, why: str) -> ApiError:
         f"the object provided is unrecognized (must be of type {kind}): couldn't get "
         f"version/kind; {why}"
     )
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as JSON data: what looks like a date stays a string."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}

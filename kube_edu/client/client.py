@@ -34,7 +34,7 @@ class ApiClient:
     been done.
     """
 
-    def __init__(self, http: HttpClient, user_agent: str, *, timeout: float = 30.0) -> None:
+    def __init__(self, http: HttpClient, user_agent: str, *, timeout: float = 60.0) -> None:
         self._http = http
         self._user_agent = user_agent
         self._timeout = timeout
@@ -43,6 +43,15 @@ class ApiClient:
         self, resource: str | Resource, name: str, namespace: str = "", *, subresource: str = ""
     ) -> Object:
         return await self._call("GET", _path(resource, namespace, name, subresource))
+
+    async def find(self, resource: str | Resource, name: str, namespace: str = "") -> Object | None:
+        """An object, or None when there is none."""
+        try:
+            return await self.get(resource, name, namespace)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            return None
 
     async def list(
         self,

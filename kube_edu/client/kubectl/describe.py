@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
+from kube_edu.client.apply import LAST_APPLIED
+from kube_edu.client.kubectl.printing import aligned
 
 Row = tuple[str, object]
 
@@ -18,8 +20,8 @@ def describe(obj: Object, events: Sequence[Object]) -> list[str]:
     rows: list[Row] = [("Name", meta.name(obj))]
     if meta.namespace(obj):
         rows.append(("Namespace", meta.namespace(obj)))
-    rows.append(("Labels", _pairs(meta.labels(obj))))
-    rows.append(("Annotations", _pairs(_shown(meta.annotations(obj)))))
+    notes = {name: text for name, text in meta.annotations(obj).items() if name != LAST_APPLIED}
+    rows += [("Labels", _pairs(meta.labels(obj))), ("Annotations", _pairs(notes))]
     owner = meta.controller_of(obj)
     if owner is not None:
         rows.append(("Controlled By", f"{owner['kind']}/{owner['name']}"))
@@ -119,12 +121,6 @@ _OF_KIND: dict[str, Callable[[Object], Iterable[Row]]] = {
 }
 
 
-def _shown(annotations: dict[str, str]) -> dict[str, str]:
-    """kubectl leaves out the note of the last apply."""
-    hidden = "kubectl.kubernetes.io/last-applied-configuration"
-    return {name: value for name, value in annotations.items() if name != hidden}
-
-
 def _pairs(values: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in values.items()) or "<none>"
 
@@ -135,8 +131,4 @@ def _aligned(rows: Sequence[Row]) -> list[str]:
 
 
 def _indented(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[n]) for row in rows) + 2 for n in range(len(rows[0]))]
-    return [
-        "  " + "".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return [f"  {line}" for line in aligned(rows, gap=2)]
