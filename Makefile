@@ -33,12 +33,12 @@ contracts: $(STAMP)
 	$(BIN)/lint-imports
 
 unit: $(STAMP)
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # The notebooks are run exactly as a student's machine would, and every output compared.
 notebooks: $(STAMP)
 	$(BIN)/python -m kube_edu.classroom.build --check
-	$(BIN)/pytest -n 2 --dist loadscope --nbval --nbval-sanitize-with tests/nbval.cfg labs solutions
+	$(BIN)/pytest -n 2 --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg labs solutions
 
 labs: $(STAMP)
 	$(BIN)/python -m kube_edu.classroom.build

@@ -126,6 +126,8 @@ class Cluster:
             return Output(self._call(self._kubectl.run(command, stdin)))
         except ApiError as error:
             return Output(f"Error from server ({error.reason}): {error.message}")
+        except ConnectionError as error:
+            return Output(f"Unable to connect to the server: {error}")
         except Usage as error:
             return Output(str(error))
 

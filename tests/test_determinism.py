@@ -67,19 +67,16 @@ def expected() -> str:
     return run(sys.executable, "0")
 
 
-@pytest.mark.xdist_group("determinism")
 @pytest.mark.parametrize("hash_seed", ["1", "4242"])
 def test_whatever_the_hash_seed(expected, hash_seed):
     assert run(sys.executable, hash_seed) == expected
 
 
-@pytest.mark.xdist_group("determinism")
 @pytest.mark.parametrize("python", pythons(), ids=lambda path: path.split("/")[-3])
 def test_on_every_python_at_hand(expected, python):
     assert run(python, "7") == expected
 
 
-@pytest.mark.xdist_group("determinism")
 def test_in_a_notebook_kernel_as_in_a_script(expected):
     import nbformat
     from nbclient import NotebookClient
@@ -89,7 +86,6 @@ def test_in_a_notebook_kernel_as_in_a_script(expected):
     assert notebook.cells[0].outputs[0].text.strip() == expected
 
 
-@pytest.mark.xdist_group("determinism")
 def test_inside_a_running_event_loop_as_outside(expected):
     async def cell(capture):
         scope: dict = {"print": lambda *words: capture.append(" ".join(map(str, words)))}
