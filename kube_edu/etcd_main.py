@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kube_edu.etcd.membership import numbered
 from kube_edu.etcd.messages import RangeRequest
-from kube_edu.etcd.server import EtcdServer, numbered
-from kube_edu.etcd.service_messages import Member
+from kube_edu.etcd.server import EtcdServer
 from kube_edu.etcd.services import Services
 from kube_edu.etcd.wal import WalError
 from kube_edu.host import Request
@@ -77,9 +77,15 @@ async def _member(config: Config) -> None:
     host = config.host()
     opened: list[Callable[[], Awaitable[None]]] = [host.close]
     try:
-        server = EtcdServer(host, config.endpoints)
-        server.state.cluster_id = config.cluster_id
-        services = Services(server, lambda: config.known_members(host.client_urls))
+        server = EtcdServer(
+            host,
+            {name: url.text for name, url in config.members.items()},
+            join=config.join,
+            cluster_id=config.cluster_id,
+            client_urls=config.advertised,
+        )
+        host.cluster_id = lambda: server.state.cluster_id
+        services = Services(server)
         metrics = Metrics(server, services.handle)
         clients = GrpcServer(metrics.handle)
         opened.append(clients.close)
@@ -98,10 +104,13 @@ async def _member(config: Config) -> None:
             greeting = group.create_task(_greet(services, config))
             await stop.wait()
             greeting.cancel()
-            if member.done():
+            if not member.done():
+                member.cancel()
+            elif server.node.name in server.state.members.removed:
+                _say(f"{config.name}: the member has been permanently removed from the cluster")
+            else:
                 member.result()
                 raise OSError(f"{config.data_dir}: writing failed, so this member has stopped")
-            member.cancel()
     except* OSError as errors:
         raise _first(errors) from None
     finally:
@@ -135,6 +144,7 @@ class Config:
     listen_metrics: list[Url]
     advertised: tuple[str, ...]
     members: dict[str, Url]
+    join: bool
     token: str
     client_tls: Tls
     peer_tls: Tls
@@ -163,11 +173,6 @@ class Config:
         if flags.initial_cluster_state not in ("new", "existing"):
             state = flags.initial_cluster_state
             raise ValueError(f'--initial-cluster-state: invalid value "{state}"')
-        if flags.initial_cluster_state == "existing" and not (data_dir / "member").exists():
-            raise ValueError(
-                f"--initial-cluster-state existing: {data_dir} has no member, and a running "
-                "cluster takes no new ones yet"
-            )
         advertised = parse_urls("advertise-client-urls", flags.advertise_client_urls or CLIENT_URL)
         config = cls(
             flags.name,
@@ -177,6 +182,7 @@ class Config:
             parse_urls("listen-metrics-urls", flags.listen_metrics_urls),
             tuple(url.text for url in advertised),
             members,
+            flags.initial_cluster_state == "existing",
             flags.initial_cluster_token,
             _tls(flags, ""),
             _tls(flags, "peer_"),
@@ -187,29 +193,15 @@ class Config:
         return config
 
     @property
-    def endpoints(self) -> dict[str, str]:
-        return {name: url.endpoint for name, url in self.members.items()}
-
-    @property
     def cluster_id(self) -> int:
         members = sorted(f"{name}={url.text}" for name, url in self.members.items())
         return numbered(",".join([self.token, *members]))
-
-    def known_members(self, client_urls: dict[str, tuple[str, ...]]) -> list[Member]:
-        """One that was not heard of yet has no client URLs."""
-        return [
-            Member(numbered(name), name, (url.text,), client_urls.get(name, ()))
-            for name, url in self.members.items()
-        ]
 
     def host(self) -> MemberHost:
         secure = self.members[self.name].secure
         return MemberHost(
             self.name,
             self.data_dir,
-            cluster_id=self.cluster_id,
-            members=list(self.members),
-            client_urls=self.advertised,
             listen=[(url.host, url.port) for url in self.listen_peer],
             server_tls=self.peer_tls.server() if secure else None,
             client_tls=self.peer_tls.client() if secure else None,

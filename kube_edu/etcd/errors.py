@@ -9,13 +9,17 @@ CODES = {
     "InvalidArgument": 3,
     "DeadlineExceeded": 4,
     "NotFound": 5,
+    "AlreadyExists": 6,
+    "PermissionDenied": 7,
     "ResourceExhausted": 8,
     "FailedPrecondition": 9,
+    "Aborted": 10,
     "OutOfRange": 11,
     "Unimplemented": 12,
     "Internal": 13,
     "Unavailable": 14,
     "DataLoss": 15,
+    "Unauthenticated": 16,
 }
 NAMES = {number: name for name, number in CODES.items()}
 

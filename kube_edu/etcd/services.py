@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from kube_edu.etcd.client import EtcdClient
+from kube_edu.etcd.cluster import (
+    MemberAddRequest,
+    MemberListRequest,
+    MemberPromoteRequest,
+    MemberRemoveRequest,
+    MemberUpdateRequest,
+)
 from kube_edu.etcd.concurrency import Election, Lock
 from kube_edu.etcd.errors import NAMES, EtcdError
+from kube_edu.etcd.membership import numbered
 from kube_edu.etcd.mvcc import Store
-from kube_edu.etcd.server import KEEP_ALIVE_PATH, EtcdServer, failure, numbered
+from kube_edu.etcd.server import KEEP_ALIVE_PATH, EtcdServer, failure
 from kube_edu.etcd.service_messages import (
     AuthStatusResponse,
     CampaignRequest,
@@ -29,8 +37,6 @@ from kube_edu.etcd.service_messages import (
     LeaseLeasesResponse,
     LeaseStatus,
     LockRequest,
-    Member,
-    MemberListResponse,
     MoveLeaderRequest,
     ProclaimRequest,
     ResignRequest,
@@ -50,23 +56,26 @@ PAGE_BYTES = 512
 
 
 class Services:
-    """The services of one member. `members` tells who is in the cluster, and where."""
+    """The services of one member."""
 
-    def __init__(self, server: EtcdServer, members: Callable[[], Sequence[Member]]) -> None:
+    def __init__(self, server: EtcdServer) -> None:
         self._server = server
-        self._members = members
         client = EtcdClient([self])
         lock, election = Lock(client), Election(client)
         self._methods: dict[str, tuple[type, Callable[[Any], Awaitable[Any]]]] = {
             "/etcdserverpb.Lease/LeaseLeases": (Empty, self._leases),
-            "/etcdserverpb.Cluster/MemberList": (Empty, self._member_list),
+            "/etcdserverpb.Cluster/MemberList": (MemberListRequest, server.member_list),
+            "/etcdserverpb.Cluster/MemberAdd": (MemberAddRequest, server.member_add),
+            "/etcdserverpb.Cluster/MemberRemove": (MemberRemoveRequest, server.member_remove),
+            "/etcdserverpb.Cluster/MemberUpdate": (MemberUpdateRequest, server.member_update),
+            "/etcdserverpb.Cluster/MemberPromote": (MemberPromoteRequest, server.member_promote),
             "/etcdserverpb.Maintenance/Status": (Empty, self._status),
             "/etcdserverpb.Maintenance/Alarm": (Empty, self._nothing_to_do),
             "/etcdserverpb.Maintenance/Defragment": (Empty, self._nothing_to_do),
             "/etcdserverpb.Maintenance/Hash": (Empty, self._hash),
             "/etcdserverpb.Maintenance/HashKV": (HashKVRequest, self._hash_kv),
             "/etcdserverpb.Maintenance/Snapshot": (Empty, self._snapshot),
-            "/etcdserverpb.Maintenance/MoveLeader": (MoveLeaderRequest, self._move_leader),
+            "/etcdserverpb.Maintenance/MoveLeader": (MoveLeaderRequest, server.move_leader),
             "/etcdserverpb.Auth/AuthStatus": (Empty, self._auth_status),
             "/v3lockpb.Lock/Lock": (LockRequest, lock.lock),
             "/v3lockpb.Lock/Unlock": (UnlockRequest, lock.unlock),
@@ -121,10 +130,7 @@ class Services:
         leases = tuple(LeaseStatus(id) for id in state.leases.leases)
         return LeaseLeasesResponse(state.header(), leases)
 
-    # -- Cluster and Auth ---------------------------------------------------------------------
-
-    async def _member_list(self, request: Empty) -> MemberListResponse:
-        return MemberListResponse(self._server.state.header(), tuple(self._members()))
+    # -- Auth ---------------------------------------------------------------------------------
 
     async def _auth_status(self, request: Empty) -> AuthStatusResponse:
         return AuthStatusResponse(self._server.state.header(), authRevision=1)
@@ -144,6 +150,7 @@ class Services:
             raftTerm=node.term,
             raftAppliedIndex=node.log.applied,
             errors=() if node.leader else ("etcdserver: no leader",),
+            isLearner=node.name in node.conf.learners,
         )
 
     async def _nothing_to_do(self, request: Empty) -> HeaderOnly:
@@ -166,13 +173,6 @@ class Services:
         data = self._server.state.snapshot()
         data += bytes(-len(data) % PAGE_BYTES)
         return _blobs(data + hashlib.sha256(data).digest())
-
-    async def _move_leader(self, request: MoveLeaderRequest) -> HeaderOnly:
-        if self._server.node.leadership is None:
-            raise EtcdError("FailedPrecondition", "etcdserver: not leader")
-        if request.targetID not in [member.ID for member in self._members()]:
-            raise EtcdError("FailedPrecondition", "etcdserver: bad leader transferee")
-        raise EtcdError("Unimplemented", "kube_edu: leadership cannot be transferred yet")
 
 
 async def _blobs(data: bytes) -> AsyncIterator[SnapshotResponse]:

@@ -8,9 +8,11 @@ of messages, the body is an async iterator; a failure is told by the headers `gr
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what is wrong is said by exceptions
 import grpc
 
 from kube_edu.etcd.errors import CODES, NAMES, EtcdError

@@ -40,9 +40,9 @@ class Hello:
     """Who calls, or answers."""
 
     cluster_id: int = pb(1, 0, unsigned=True)
+    """0 from one that joins, and does not know it yet."""
     member: str = pb(2, "")
-    client_urls: tuple[str, ...] = pb(3, ())
-    refusal: str = pb(4, "")
+    refusal: str = pb(3, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +55,13 @@ class Frame:
 
 
 class MemberHost:
-    """Implements `kube_edu.host.Host`. Endpoints are those of peer URLs. `client_urls` says where
-    members that were heard of serve clients."""
+    """Implements `kube_edu.host.Host`. Endpoints are those of peer URLs."""
 
     def __init__(
         self,
         name: str,
         data_dir: Path,
         *,
-        cluster_id: int,
-        members: Sequence[str],
-        client_urls: Sequence[str],
         listen: Sequence[tuple[str, int]],
         server_tls: ssl.SSLContext | None,
         client_tls: ssl.SSLContext | None,
@@ -75,10 +71,8 @@ class MemberHost:
         self.address = listen[0][0]
         self.random: Random = SystemRandom()
         self.disk: Disk = LiveDisk(data_dir)
-        self.client_urls: dict[str, tuple[str, ...]] = {name: tuple(client_urls)}
+        self.cluster_id: Callable[[], int] = lambda: 0
         self.client_tls = client_tls
-        self._cluster_id = cluster_id
-        self._members = members
         self._listen = listen
         self._server_tls = server_tls
         self._say = say
@@ -100,13 +94,10 @@ class MemberHost:
         for host, port in self._listen:
             server = await asyncio.start_server(self._answer, host, port, ssl=self._server_tls)
             self._servers.append(server)
-        for peer in self._peers.values():
-            peer.start()
         return self
 
     def connect(self, endpoint: str, *, identity: str) -> Peer:
-        self._peers[endpoint] = Peer(self, endpoint)
-        return self._peers[endpoint]
+        return self._peers.setdefault(endpoint, Peer(self, endpoint))
 
     def bind(self, port: int, receive: Callable[[str, Any], None]) -> None:
         self._receive = receive
@@ -123,19 +114,16 @@ class MemberHost:
             link.close()
 
     def hello(self, refusal: str = "") -> Hello:
-        return Hello(self._cluster_id, self.name, self.client_urls[self.name], refusal)
+        return Hello(self.cluster_id(), self.name, refusal)
 
     def meet(self, hello: Hello) -> None:
-        """Learn from a member's Hello; raises ConnectionRefusedError if it does not belong here."""
-        refusal = hello.refusal
-        if hello.cluster_id != self._cluster_id:
-            refusal = f"cluster ID mismatch: {hello.cluster_id:x} is not {self._cluster_id:x}"
-        elif hello.member not in self._members:
-            refusal = f"member {hello.member!r} is unknown here"
+        """Raises ConnectionRefusedError if a member does not belong here."""
+        refusal, mine = hello.refusal, self.cluster_id()
+        if hello.cluster_id and mine and hello.cluster_id != mine:
+            refusal = f"cluster ID mismatch: {hello.cluster_id:x} is not {mine:x}"
         if refusal:
             self._say(f"member {hello.member!r}: {refusal}")
             raise ConnectionRefusedError(refusal)
-        self.client_urls[hello.member] = hello.client_urls
 
     async def _answer(self, reader: StreamReader, writer: StreamWriter) -> None:
         """One link, from the side that was called."""
@@ -190,19 +178,19 @@ class Peer:
         self._idle.append(link)
         return Response(answer.status, answer.body)
 
-    def start(self) -> None:
-        """Keep a link for Raft messages, and so get to know the member, from now on."""
-        self._sender = asyncio.create_task(self._send())
-
     def post(self, message: bytes) -> None:
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send())
         if not self._waiting.full():
             self._waiting.put_nowait(message)
 
     async def close(self) -> None:
+        """Until it is used again."""
         if self._sender is not None:
             self._sender.cancel()
-        for link in self._idle:
-            link.close()
+            self._sender = None
+        while self._idle:
+            self._idle.pop().close()
 
     async def _send(self) -> None:
         while True:

@@ -34,21 +34,29 @@ class Members:
         self.certificate = certificate
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._command = list(command)
-        self._ports = {name: (free_port(), free_port(), free_port()) for name in names}
+        self._ports: dict[str, tuple[int, int, int]] = {}
+        self.open_ports(*names)
 
-    def start(self, *names: str) -> None:
+    def open_ports(self, *names: str) -> None:
+        """Where these shall listen."""
+        self._ports |= {name: (free_port(), free_port(), free_port()) for name in names}
+
+    def start(self, *names: str, state: str = "new") -> None:
         """Start these, or all, and wait until they listen."""
         for name in names or self.names:
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
-                    [*self._command, *self.flags(name)], cwd=REPOSITORY, stdout=log, stderr=log
+                    [*self._command, *self.flags(name, state)],
+                    cwd=REPOSITORY,
+                    stdout=log,
+                    stderr=log,
                 )
         for name in names or self.names:
             eventually(lambda name=name: self._listens(name))  # type: ignore[misc]
 
-    def flags(self, name: str) -> list[str]:
-        client, peer = self.client_url(name), self._url(name, 1)
-        members = ",".join(f"{each}={self._url(each, 1)}" for each in self.names)
+    def flags(self, name: str, state: str = "new") -> list[str]:
+        client, peer = self.client_url(name), self.peer_url(name)
+        members = ",".join(f"{each}={self.peer_url(each)}" for each in self.names)
         flags = {
             "name": name,
             "data-dir": str(self.folder / name),
@@ -57,6 +65,7 @@ class Members:
             "listen-peer-urls": peer,
             "initial-advertise-peer-urls": peer,
             "initial-cluster": members,
+            "initial-cluster-state": state,
             "listen-metrics-urls": self.metrics_url(name),
         }
         if self.certificate is not None:
@@ -71,6 +80,9 @@ class Members:
 
     def client_url(self, name: str) -> str:
         return self._url(name, 0)
+
+    def peer_url(self, name: str) -> str:
+        return self._url(name, 1)
 
     def metrics_url(self, name: str) -> str:
         return f"http://127.0.0.1:{self._ports[name][2]}"

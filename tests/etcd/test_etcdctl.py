@@ -189,6 +189,52 @@ def test_compaction_and_maintenance(members: Members, tmp_path: Path) -> None:
     assert snapshot.stat().st_size % 512 == 32
 
 
+def test_the_leader_moves_on_request(members: Members) -> None:
+    before = leader(members)
+    after = next(name for name in members.names if name != before)
+    ids = {its["header"]["member_id"]: None for its in status(members)}  # type: ignore[index]
+    target = f"{list(ids)[members.names.index(after)]:x}"
+    assert "Leadership transferred" in members.etcdctl("move-leader", target)
+    assert leader(members) == after
+    nobody = members.try_etcdctl("move-leader", "1234", among=[after])
+    assert "etcdserver: bad leader transferee" in nobody.stderr
+
+
+def test_members_come_and_go(members: Members) -> None:
+    members.etcdctl("put", "a", "1")
+    members.names.append("m4")
+    members.open_ports("m4")
+    try:
+        added = members.etcdctl(
+            "member", "add", "m4", "--learner", f"--peer-urls={members.peer_url('m4')}",
+            among=["m1"],
+        )  # fmt: skip
+        id = added.split()[1]
+        again = members.try_etcdctl(
+            "member", "add", "m5", f"--peer-urls={members.peer_url('m4')}", among=["m1"]
+        )
+        assert "etcdserver: Peer URLs already exists" in again.stderr
+        listed = members.etcdctl("member", "list", among=["m1"])
+        assert f"{id}, unstarted, , {members.peer_url('m4')}, , true\n" in listed
+        members.start("m4", state="existing")
+        promote = ("member", "promote", id)
+        eventually(lambda: members.try_etcdctl(*promote, among=["m1"]).returncode == 0)
+        assert members.etcdctl("get", "a", among=["m4"]) == "a\n1\n"
+        urls = f"{members.peer_url('m4')}, {members.client_url('m4')}"
+        entry = f"{id}, started, m4, {urls}, false\n"
+        eventually(lambda: entry in members.etcdctl("member", "list", among=["m4"]))
+        elsewhere = f"--peer-urls={members.peer_url('m4')}"
+        assert "updated" in members.etcdctl("member", "update", id, elsewhere, among=["m1"])
+        assert "removed" in members.etcdctl("member", "remove", id, among=["m1"])
+        eventually(lambda: members.processes["m4"].poll() == 0)
+        assert "permanently removed from the cluster" in members.log("m4")
+        unknown = members.try_etcdctl("member", "remove", id, among=["m1"])
+        assert "etcdserver: member not found" in unknown.stderr
+    finally:
+        members.names.remove("m4")
+    assert members.etcdctl("member", "list").count("started") == 3
+
+
 def test_without_a_certificate_nobody_gets_in(members: Members) -> None:
     environment = ("--cert=", "--key=", "--command-timeout=2s")
     refused = members.try_etcdctl(*environment, "get", "a")

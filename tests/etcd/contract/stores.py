@@ -136,7 +136,7 @@ def in_process(test: Test) -> None:
 
     async def member(host: Host) -> None:
         server = EtcdServer(host, {name: f"{name}:2380" for name in names})
-        await host.serve(2379, Services(server, list).handle, identity="etcd")
+        await host.serve(2379, Services(server).handle, identity="etcd")
         await server.run()
 
     async def client(host: Host) -> None:
