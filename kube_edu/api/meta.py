@@ -38,6 +38,11 @@ def key(obj: Object) -> str:
     return f"{namespace(obj)}/{name(obj)}" if namespace(obj) else name(obj)
 
 
+def is_deleting(obj: Object) -> bool:
+    """Whether the object's deletion has begun."""
+    return "deletionTimestamp" in obj["metadata"]
+
+
 def clone(value: Any) -> Any:
     """A deep copy of JSON data (several times faster than copy.deepcopy)."""
     if isinstance(value, dict):

@@ -94,18 +94,15 @@ async def default_toleration_seconds(attributes: Attributes, lookup: Lookup) -> 
     spec = attributes.object["spec"]
     tolerations = list(spec.get("tolerations") or ())
     for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
-        if not any(_tolerates_eviction(t, key) for t in tolerations):
+        if not any(
+            toleration.get("key", "") in ("", key)
+            and toleration.get("effect", "") in ("", "NoExecute")
+            for toleration in tolerations
+        ):
             tolerations.append(
                 {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
             )
     spec["tolerations"] = tolerations
-
-
-def _tolerates_eviction(toleration: Object, key: str) -> bool:
-    return toleration.get("key", "") in ("", key) and toleration.get("effect", "") in (
-        "",
-        "NoExecute",
-    )
 
 
 def _is_new_pod(attributes: Attributes) -> bool:

@@ -81,14 +81,8 @@ class LeaderElector:
         return True
 
     async def _look(self) -> None:
-        try:
-            lease = await self._client.get("leases", self._name, self._namespace)
-        except ApiError as error:
-            if error.code != 404:
-                raise
-            self._lease = None
-            return
-        if self._lease is None or lease["spec"] != self._lease["spec"]:
+        lease = await self._client.find("leases", self._name, self._namespace)
+        if lease is None or self._lease is None or lease["spec"] != self._lease["spec"]:
             self._seen_at = asyncio.get_running_loop().time()
         self._lease = lease
 

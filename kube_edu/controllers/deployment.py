@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kube_edu.api import meta
+from kube_edu.api import meta, podutil
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Controller, Informers
-from kube_edu.controllers import pods as podutil
 from kube_edu.controllers import rollout, rollout_status
-from kube_edu.controllers.ownership import candidates, claim, owner_keys
+from kube_edu.controllers.ownership import by_controller, candidates, claim, owner_keys
 from kube_edu.controllers.rollout import (
     DESIRED_REPLICAS,
     HASH_LABEL,
@@ -44,9 +43,9 @@ class DeploymentController(Controller):
         super().__init__(client, host, informers)
         self._deployments = self.watch("deployments")
         self._sets = self.watch("replicasets", self._keys_of_set)
-        self._sets.add_index("controller", podutil.by_controller)
+        self._sets.add_index("controller", by_controller)
         self._pods = self.watch("pods", self._keys_of_pod)
-        self._pods.add_index("controller", podutil.by_controller)
+        self._pods.add_index("controller", by_controller)
 
     def _keys_of_set(self, replicaset: Object) -> list[str]:
         return owner_keys(replicaset, "Deployment", self._deployments)
@@ -69,7 +68,7 @@ class DeploymentController(Controller):
             self.client, deployment, candidates(self._sets, deployment), "replicasets"
         )
         new, old = rollout.new_and_old(deployment, sets)
-        if podutil.is_deleting(deployment):
+        if meta.is_deleting(deployment):
             await self._write_status(deployment, new, old)
         elif deployment["spec"].get("paused") or rollout.is_scaling(deployment, sets):
             new = await self._adjust(deployment, new, old)

@@ -6,10 +6,9 @@ from __future__ import annotations
 import ipaddress
 import json
 
-from kube_edu.api import meta
+from kube_edu.api import meta, podutil
 from kube_edu.api.meta import Object
 from kube_edu.client import ApiClient, Controller, Informers
-from kube_edu.controllers import pods as podutil
 from kube_edu.controllers.endpointslice import (
     HEADLESS,
     has_own_name,
@@ -67,7 +66,7 @@ def _subsets(service: Object, pods: list[Object]) -> list[Object]:
     """Addresses by the ports that they have in common; pods that end are left out."""
     by_ports: dict[str, dict[str, list[Object]]] = {}
     for pod in sorted(pods, key=lambda pod: ipaddress.ip_address(pod["status"]["podIP"])):
-        if podutil.is_deleting(pod):
+        if meta.is_deleting(pod):
             continue
         listed = podutil.is_ready(pod) or service["spec"].get("publishNotReadyAddresses", False)
         ports = json.dumps(ports_of(service, pod))

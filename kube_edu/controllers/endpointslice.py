@@ -6,11 +6,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from kube_edu.api import meta
+from kube_edu.api import meta, podutil
 from kube_edu.api.meta import Object
 from kube_edu.api.selectors import LabelSelector
 from kube_edu.client import ApiClient, Controller, Informer, Informers
-from kube_edu.controllers import pods as podutil
 from kube_edu.controllers.ownership import Expectations
 from kube_edu.host import Host
 
@@ -121,7 +120,7 @@ def _slice(
 
 def _endpoint(service: Object, pod: Object) -> Object:
     """A terminating pod stays listed while it still serves: proxies may fall back on it."""
-    serving, terminating = podutil.is_ready(pod), podutil.is_deleting(pod)
+    serving, terminating = podutil.is_ready(pod), meta.is_deleting(pod)
     not_ready_too = service["spec"].get("publishNotReadyAddresses", False)
     endpoint: Object = {
         "addresses": [pod["status"]["podIP"]],

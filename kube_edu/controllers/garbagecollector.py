@@ -14,7 +14,6 @@ from kube_edu.api.meta import Object
 from kube_edu.api.resources import RESOURCES, Resource, by_kind, by_plural, resource_of
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Controller, Informers
-from kube_edu.controllers.pods import is_deleting
 from kube_edu.host import Host
 
 ORPHAN = "orphan"  # the finalizers that a delete request's propagationPolicy leaves
@@ -52,7 +51,7 @@ class GarbageCollector(Controller):
         if old is not None:
             for owner in meta.owners(old):  # it may be waiting for this dependent
                 found = self._cached_owner(old, owner)
-                if found is not None and is_deleting(found):
+                if found is not None and meta.is_deleting(found):
                     self._add(found)
         if old is not None and new is None:
             self._remember_absent(meta.uid(old))
@@ -60,10 +59,10 @@ class GarbageCollector(Controller):
                 self._add(dependent)
 
     def _needs_a_look(self, obj: Object) -> bool:
-        if is_deleting(obj):
+        if meta.is_deleting(obj):
             return ORPHAN in _finalizers(obj) or FOREGROUND in _finalizers(obj)
         found = (self._cached_owner(obj, owner) for owner in meta.owners(obj))
-        return any(owner is None or is_deleting(owner) for owner in found)
+        return any(owner is None or meta.is_deleting(owner) for owner in found)
 
     def _add(self, obj: Object) -> None:
         self.queue.add(resource_of(obj).reference(obj))
@@ -74,7 +73,7 @@ class GarbageCollector(Controller):
         obj = informer.get(f"{namespace}/{name}" if namespace else name)
         if obj is None:
             return
-        if not is_deleting(obj):
+        if not meta.is_deleting(obj):
             await self._collect(obj)
         elif ORPHAN in _finalizers(obj):
             for dependent in self._dependents(obj):
@@ -87,7 +86,7 @@ class GarbageCollector(Controller):
     async def _delete_dependents_first(self, obj: Object) -> None:
         blocking = [d for d in self._dependents(obj) if _blocks(d, obj)]
         for dependent in blocking:
-            if not is_deleting(dependent):
+            if not meta.is_deleting(dependent):
                 self._add(dependent)
         if not blocking:
             await self._remove_finalizer(obj, FOREGROUND)
@@ -98,14 +97,11 @@ class GarbageCollector(Controller):
         if all(state == SOLID for state in await self._states(obj)):
             return
         # The informer may be behind, and a deletion cannot be taken back: look at it afresh.
-        try:
-            obj = await self.client.get(resource_of(obj), meta.name(obj), meta.namespace(obj))
-        except ApiError as error:
-            if error.code != 404:
-                raise
+        fresh = await self.client.find(resource_of(obj), meta.name(obj), meta.namespace(obj))
+        if fresh is None or meta.is_deleting(fresh):
             return
-        states = await self._states(obj)
-        if not states or is_deleting(obj):
+        obj, states = fresh, await self._states(fresh)
+        if not states:
             return
         if SOLID in states:
             owners = zip(meta.owners(obj), states, strict=True)
@@ -127,7 +123,7 @@ class GarbageCollector(Controller):
             found = await self._live_owner(obj, owner)
         if found is None:
             return ABSENT
-        return WAITING if is_deleting(found) and FOREGROUND in _finalizers(found) else SOLID
+        return WAITING if meta.is_deleting(found) and FOREGROUND in _finalizers(found) else SOLID
 
     def _cached_owner(self, obj: Object, owner: Object) -> Object | None:
         resource = _resource(owner)
@@ -144,13 +140,8 @@ class GarbageCollector(Controller):
         resource = _resource(owner)
         if resource is None:
             return owner  # of a kind that is not known here: nothing to judge by, so let it be
-        try:
-            found = await self.client.get(resource, owner["name"], meta.namespace(obj))
-        except ApiError as error:
-            if error.code != 404:
-                raise
-            found = {}
-        if meta.uid(found) == owner["uid"]:
+        found = await self.client.find(resource, owner["name"], meta.namespace(obj))
+        if found is not None and meta.uid(found) == owner["uid"]:
             return found
         self._remember_absent(owner["uid"])
         return None
@@ -182,7 +173,7 @@ def _finalizers(obj: Object) -> list[str]:
 
 def _ties(obj: Object) -> tuple[object, ...]:
     """What of an object matters here."""
-    return meta.owners(obj), _finalizers(obj), is_deleting(obj)
+    return meta.owners(obj), _finalizers(obj), meta.is_deleting(obj)
 
 
 def _blocks(dependent: Object, owner: Object) -> bool:

@@ -7,7 +7,6 @@ from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.api.resources import RESOURCES
 from kube_edu.client import ApiClient, Controller, Informers
-from kube_edu.controllers.pods import is_deleting
 from kube_edu.host import Host
 
 FINALIZER = "kubernetes"
@@ -28,13 +27,13 @@ class NamespaceController(Controller):
     def _last_pod_gone(self, pod: Object) -> list[str]:
         name = meta.namespace(pod)
         namespace = self._namespaces.get(name)
-        if namespace is None or not is_deleting(namespace):
+        if namespace is None or not meta.is_deleting(namespace):
             return []
         return [] if self._pods.by_index("namespace", name) else [name]
 
     async def reconcile(self, key: str) -> None:
         namespace = self._namespaces.get(key)
-        if namespace is None or not is_deleting(namespace):
+        if namespace is None or not meta.is_deleting(namespace):
             return
         finalizers = namespace["spec"].get("finalizers") or []
         if FINALIZER not in finalizers:
@@ -53,7 +52,7 @@ class NamespaceController(Controller):
                 continue
             found = (await self.client.list(resource, namespace))["items"]
             for obj in found:
-                if not is_deleting(obj):
+                if not meta.is_deleting(obj):
                     await self.client.delete_object(obj, propagation="Background")
             if found and (await self.client.list(resource, namespace))["items"]:
                 remaining = True

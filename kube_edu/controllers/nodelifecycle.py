@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 
-from kube_edu.api import meta
+from kube_edu.api import meta, podutil
 from kube_edu.api.meta import Object
 from kube_edu.client import ApiClient, Controller, EventRecorder, Informers
-from kube_edu.controllers import pods as podutil
 from kube_edu.host import Host
 
 GRACE_PERIOD = 50.0  # --node-monitor-grace-period, since 1.32

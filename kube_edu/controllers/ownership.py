@@ -12,9 +12,7 @@ from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.api.resources import resource_of
 from kube_edu.api.selectors import LabelSelector
-from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Informer
-from kube_edu.controllers.pods import ORPHANS, is_deleting
 
 
 def owner_keys(obj: Object, kind: str, owners: Informer) -> list[str]:
@@ -30,11 +28,17 @@ def owner_keys(obj: Object, kind: str, owners: Informer) -> list[str]:
     ]
 
 
+def by_controller(obj: Object) -> list[str]:
+    """An index function: objects by the uid of their controller, orphans by namespace."""
+    controller = meta.controller_of(obj)
+    return [controller["uid"] if controller else f"orphans of {meta.namespace(obj)}"]
+
+
 def candidates(informer: Informer, owner: Object) -> list[Object]:
     """The objects that `owner` controls, and those of its namespace that nobody does; from the
-    index "controller" (`pods.by_controller`)."""
+    index "controller" (`by_controller`)."""
     mine = informer.by_index("controller", meta.uid(owner))
-    return mine + informer.by_index("controller", f"{meta.namespace(owner)}/{ORPHANS}")
+    return mine + informer.by_index("controller", f"orphans of {meta.namespace(owner)}")
 
 
 async def claim(
@@ -52,10 +56,10 @@ async def claim(
                 continue
             if matches:
                 claimed.append(obj)
-            elif not is_deleting(owner):
+            elif not meta.is_deleting(owner):
                 others = [r for r in meta.owners(obj) if r["uid"] != meta.uid(owner)]
                 await _set_owners(client, resource, obj, others)
-        elif matches and not is_deleting(owner) and not is_deleting(obj):
+        elif matches and not meta.is_deleting(owner) and not meta.is_deleting(obj):
             if may_adopt is None:
                 may_adopt = await _still_exists(client, owner)
             if may_adopt:
@@ -66,13 +70,8 @@ async def claim(
 
 async def _still_exists(client: ApiClient, owner: Object) -> bool:
     """Ask the server itself: the garbage collector would kill what a dead owner adopts."""
-    try:
-        fresh = await client.get(resource_of(owner), meta.name(owner), meta.namespace(owner))
-    except ApiError as error:
-        if error.code != 404:
-            raise
-        return False
-    return meta.uid(fresh) == meta.uid(owner) and not is_deleting(fresh)
+    fresh = await client.find(resource_of(owner), meta.name(owner), meta.namespace(owner))
+    return fresh is not None and meta.uid(fresh) == meta.uid(owner) and not meta.is_deleting(fresh)
 
 
 async def _set_owners(
@@ -120,4 +119,4 @@ class Expectations:
 
     def _looks_alive(self, obj: Object) -> bool:
         seen = self._informer.get(meta.key(obj))
-        return seen is not None and meta.uid(seen) == meta.uid(obj) and not is_deleting(seen)
+        return seen is not None and meta.uid(seen) == meta.uid(obj) and not meta.is_deleting(seen)

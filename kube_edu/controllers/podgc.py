@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import asyncio
 
-from kube_edu.api import meta
+from kube_edu.api import meta, podutil
 from kube_edu.api.meta import Object
-from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Controller, Informers
-from kube_edu.controllers import pods as podutil
 from kube_edu.host import Host
 
 QUARANTINE = 40.0  # seconds that a node may be missing, as it may just be registering anew
@@ -46,17 +44,8 @@ class PodGCController(Controller):
         left = self._missing.setdefault(node, now) + QUARANTINE - now
         if left > 0:
             self.queue.add_after(key, left)
-        elif not await self._exists(node):
+        elif await self.client.find("nodes", node) is None:
             if not podutil.is_finished(pod):
                 status = {**pod.get("status", {}), "phase": "Failed"}
                 await self.client.update({**pod, "status": status}, subresource="status")
             await self.client.delete_object(pod, grace=0)
-
-    async def _exists(self, node: str) -> bool:
-        try:
-            await self.client.get("nodes", node)
-        except ApiError as error:
-            if error.code != 404:
-                raise
-            return False
-        return True

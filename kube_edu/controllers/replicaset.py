@@ -7,13 +7,18 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from kube_edu.api import meta
+from kube_edu.api import meta, podutil
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.client import Controller, Informers
 from kube_edu.client.client import ApiClient
-from kube_edu.controllers import pods as podutil
-from kube_edu.controllers.ownership import Expectations, candidates, claim, owner_keys
+from kube_edu.controllers.ownership import (
+    Expectations,
+    by_controller,
+    candidates,
+    claim,
+    owner_keys,
+)
 from kube_edu.host import Host
 
 BURST_REPLICAS = 500  # pods created or deleted in one go
@@ -115,7 +120,7 @@ class ReplicaSetController(Controller):
         self._manage_replicas = manage_replicas
         self._sets = self.watch("replicasets")
         self._pods = self.watch("pods", lambda pod: owner_keys(pod, "ReplicaSet", self._sets))
-        self._pods.add_index("controller", podutil.by_controller)
+        self._pods.add_index("controller", by_controller)
         self.expectations = Expectations(self._pods)
 
     async def reconcile(self, key: str) -> None:
@@ -129,7 +134,7 @@ class ReplicaSetController(Controller):
         failure: Exception | None = None
         if not current:
             self.queue.add_after(key, SECONDS_TO_OWN_WRITES)
-        elif not podutil.is_deleting(replicaset):
+        elif not meta.is_deleting(replicaset):
             try:
                 await self._manage_replicas(pods, replicaset, _PodControl(self, replicaset))
             except Exception as error:

@@ -172,7 +172,7 @@ def beyond_history(deployment: Object, old: Sequence[Object]) -> list[Object]:
         for replicaset in old
         if not replicaset["spec"]["replicas"]
         and not replicaset.get("status", {}).get("replicas", 0)
-        and "deletionTimestamp" not in replicaset["metadata"]
+        and not meta.is_deleting(replicaset)
     ]
     keep = deployment["spec"].get("revisionHistoryLimit", 10)
     return sorted(idle, key=revision)[: max(0, len(idle) - keep)]

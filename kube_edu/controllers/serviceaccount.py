@@ -6,7 +6,6 @@ from __future__ import annotations
 from kube_edu.api import meta
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Controller, Informers
-from kube_edu.controllers.pods import is_deleting
 from kube_edu.host import Host
 
 
@@ -21,7 +20,7 @@ class ServiceAccountController(Controller):
 
     async def reconcile(self, key: str) -> None:
         namespace = self._namespaces.get(key)
-        if namespace is None or is_deleting(namespace) or self._accounts.get(f"{key}/default"):
+        if namespace is None or meta.is_deleting(namespace) or self._accounts.get(f"{key}/default"):
             return
         account = {
             "apiVersion": "v1",

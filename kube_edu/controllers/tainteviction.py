@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
-from kube_edu.api import meta
+from kube_edu.api import meta, podutil
 from kube_edu.api.meta import Object
 from kube_edu.client import ApiClient, Controller, Informers
-from kube_edu.controllers import pods as podutil
 from kube_edu.host import Host
 
 
@@ -18,6 +18,7 @@ class TaintEvictionController(Controller):
 
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:
         super().__init__(client, host, informers)
+        self._since: dict[str, float] = {}  # pods on tainted nodes, and when they were first seen
         self._nodes, self._pods = informers("nodes"), informers("pods")
         self._pods.add_index("node", podutil.by_node)
         self.watch("nodes", self._keys_of_node)
@@ -35,42 +36,34 @@ class TaintEvictionController(Controller):
     async def reconcile(self, key: str) -> None:
         pod = self._pods.get(key)
         node = self._nodes.get(podutil.node_name(pod)) if pod is not None else None
-        if pod is None or node is None or podutil.is_deleting(pod):
+        if pod is None or node is None or meta.is_deleting(pod) or not _no_execute(node):
+            self._since.pop(key, None)
             return
-        due = eviction_time(pod, node)
-        if due > self.host.now():
-            if due < math.inf:
-                self.queue.add_after(key, due - self.host.now())
-            return
-        self.events.event(pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {key}")
-        await self.client.delete_object(pod)
+        now = asyncio.get_running_loop().time()
+        left = self._since.setdefault(key, now) + seconds_tolerated(pod, node) - now
+        if left <= 0:
+            message = f"Marking for deletion Pod {key}"
+            self.events.event(pod, "Normal", "TaintManagerEviction", message)
+            await self.client.delete_object(pod)
+        elif left < math.inf:
+            self.queue.add_after(key, left)
 
 
-def eviction_time(pod: Object, node: Object) -> float:
-    """When the pod must go: at once for a taint that it does not tolerate, else when the first
-    of its `tolerationSeconds` is over; infinity if it may stay."""
-    due = math.inf
+def seconds_tolerated(pod: Object, node: Object) -> float:
+    """How long the pod puts up with the node's NoExecute taints: not at all if it has no
+    toleration for one of them, else for the shortest of its `tolerationSeconds`, else for ever
+    (upstream getMinTolerationTime)."""
+    shortest = math.inf
     for taint in _no_execute(node):
-        tolerations = [t for t in pod["spec"].get("tolerations") or () if _tolerates(t, taint)]
-        if not tolerations:
-            return 0
-        limits = [
-            t["tolerationSeconds"] for t in tolerations if t.get("tolerationSeconds") is not None
+        matching = [
+            toleration
+            for toleration in pod["spec"].get("tolerations") or ()
+            if podutil.tolerates(toleration, taint)
         ]
-        if limits:
-            due = min(due, meta.seconds(taint["timeAdded"]) + max(0, min(limits)))
-    return due
+        limits = [t["tolerationSeconds"] for t in matching if "tolerationSeconds" in t]
+        shortest = min([shortest, *limits]) if matching else 0
+    return max(0, shortest)
 
 
 def _no_execute(node: Object) -> list[Object]:
     return [t for t in node["spec"].get("taints") or () if t["effect"] == "NoExecute"]
-
-
-def _tolerates(toleration: Object, taint: Object) -> bool:
-    """Upstream Toleration.ToleratesTaint: what is left out matches everything."""
-    if toleration.get("effect") not in (None, "", taint["effect"]):
-        return False
-    if toleration.get("key") not in (None, "", taint["key"]):
-        return False
-    exists = toleration.get("operator") == "Exists"
-    return exists or bool(toleration.get("value", "") == taint.get("value", ""))

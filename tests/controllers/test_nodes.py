@@ -6,7 +6,7 @@ import math
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-from kube_edu.controllers.tainteviction import eviction_time
+from kube_edu.controllers.tainteviction import seconds_tolerated
 from tests.controllers.world import Managed, node, pod
 
 UNREACHABLE = "node.kubernetes.io/unreachable"
@@ -121,14 +121,12 @@ def test_each_node_has_a_range_of_pod_addresses_of_its_own() -> None:
 
 
 def test_a_pod_must_go_when_the_first_of_its_tolerations_is_over() -> None:
-    added = "2026-01-01T00:00:00Z"
-    one = {"key": "a", "effect": "NoExecute", "timeAdded": added}
-    two = {"key": "b", "effect": "NoExecute", "value": "v", "timeAdded": added}
+    one = {"key": "a", "effect": "NoExecute"}
+    two = {"key": "b", "effect": "NoExecute", "value": "v"}
     tainted = {"spec": {"taints": [one, two]}}
 
     def due(*tolerations: Object) -> float:
-        seconds = eviction_time({"spec": {"tolerations": list(tolerations)}}, tainted)
-        return seconds - meta.seconds(added) if 0 < seconds < math.inf else seconds
+        return seconds_tolerated({"spec": {"tolerations": list(tolerations)}}, tainted)
 
     assert due() == 0
     assert due({"key": "a", "operator": "Exists"}) == 0, "b is not tolerated"
@@ -137,3 +135,17 @@ def test_a_pod_must_go_when_the_first_of_its_tolerations_is_over() -> None:
     a = {"key": "a", "operator": "Exists", "tolerationSeconds": 300}
     assert due(a, {"key": "b", "value": "v", "effect": "NoExecute"}) == 300
     assert due(a, {"key": "b", "value": "other"}) == 0
+
+
+def test_a_taint_set_by_hand_evicts_as_well_when_the_toleration_is_over() -> None:
+    world = Managed()
+    bound = pod("tolerant")
+    toleration = {"key": "mine", "operator": "Exists", "tolerationSeconds": 60}
+    spec = {**bound["spec"], "nodeName": "node-1", "tolerations": [toleration]}
+    world.api.create({**bound, "spec": spec})
+    one = world.api.objects["nodes", "", "node-1"]
+    world.api.change(one, spec={"taints": [{"key": "mine", "effect": "NoExecute"}]})
+    world.run(50)
+    assert world.names("pods") == ["tolerant"]
+    world.run(20)
+    assert world.names("pods") == []

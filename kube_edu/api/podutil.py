@@ -1,11 +1,12 @@
-"""What controllers ask about pods (kubernetes, pkg/api/v1/pod/util.go and controller_utils.go)."""
+"""What everyone asks about pods: how they are, where they are, what they put up with.
+
+Source: kubernetes, pkg/api/v1/pod/util.go, and k8s.io/api/core/v1/toleration.go.
+"""
 
 from __future__ import annotations
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-
-ORPHANS = "_Orphans"
 
 
 def phase(pod: Object) -> str:
@@ -16,16 +17,12 @@ def node_name(pod: Object) -> str:
     return str(pod["spec"].get("nodeName", ""))
 
 
-def is_deleting(obj: Object) -> bool:
-    return "deletionTimestamp" in obj["metadata"]
-
-
 def is_finished(pod: Object) -> bool:
     return phase(pod) in ("Succeeded", "Failed")
 
 
 def is_active(pod: Object) -> bool:
-    return not is_finished(pod) and not is_deleting(pod)
+    return not is_finished(pod) and not meta.is_deleting(pod)
 
 
 def is_ready(pod: Object) -> bool:
@@ -46,8 +43,11 @@ def by_node(pod: Object) -> list[str]:
     return [node_name(pod)] if node_name(pod) else []
 
 
-def by_controller(obj: Object) -> list[str]:
-    """An index function: objects by the uid of their controller, those without one by
-    namespace."""
-    controller = meta.controller_of(obj)
-    return [controller["uid"] if controller else f"{meta.namespace(obj)}/{ORPHANS}"]
+def tolerates(toleration: Object, taint: Object) -> bool:
+    """Whether a toleration matches a taint; what it leaves out matches everything."""
+    if toleration.get("effect") not in (None, "", taint["effect"]):
+        return False
+    if toleration.get("key") not in (None, "", taint["key"]):
+        return False
+    exists = toleration.get("operator") == "Exists"
+    return exists or bool(toleration.get("value", "") == taint.get("value", ""))
