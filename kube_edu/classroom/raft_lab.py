@@ -21,6 +21,7 @@ from typing import Any
 from kube_edu.etcd.driver import described
 from kube_edu.raft import Entry, HardState, Message, RaftNode, Ready, Rules, SafetyError, Snapshot
 from kube_edu.trace import Trace
+from kube_edu.viz.ring import Ring, RingMember, RingMessage
 
 MICRO = 1_000_000
 TICK = 100_000
@@ -197,6 +198,18 @@ class World:
         self._plan_act(act)
         self.step()
         return act
+
+    def ring(self) -> Ring:
+        """The world as it is now, for the figure `kube_edu.viz.ring.ring`."""
+        messages = []
+        for flight in self.flights.values():
+            m = flight.message
+            share = (self.now - flight.sent) / max(flight.arrives - flight.sent, 1e-6)
+            messages.append(
+                RingMessage(flight.number, m.source, m.to, m.type.name, m.term, m.reject, share)
+            )
+        members = [_shown(member) for member in self.members.values()]
+        return Ring(self.now, members, messages, tuple(self.links_cut))
 
     # -- members ------------------------------------------------------------------------------
 
@@ -448,3 +461,26 @@ class World:
     def _at(self, time: int, happen: Callable[[], None]) -> None:
         self._scheduled += 1
         heapq.heappush(self._queue, (time, self._scheduled, happen))
+
+
+def _shown(member: Member) -> RingMember:
+    node, disk = member.node, member.disk
+    if node is None:
+        terms = tuple(entry.term for entry in disk.entries)
+        first = disk.entries[0].index if terms else 1
+        hard = disk.hard
+        return RingMember(member.name, False, "follower", hard.term, hard.vote, log=terms,
+                          first=first, commit=hard.commit)  # fmt: skip
+    return RingMember(
+        member.name,
+        True,
+        node.role.value,
+        node.term,
+        node.vote,
+        dict(node.votes),
+        node.election_elapsed,
+        node.election_timeout,
+        tuple(entry.term for entry in node.log.entries(node.log.first_index)),
+        node.log.first_index,
+        node.log.commit,
+    )

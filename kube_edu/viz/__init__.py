@@ -5,6 +5,8 @@ from kube_edu.viz.figure import Figure
 from kube_edu.viz.merge import three_way
 from kube_edu.viz.objects import object_graph
 from kube_edu.viz.path import request_path
+from kube_edu.viz.ring import ring
+from kube_edu.viz.space_time import space_time
 from kube_edu.viz.tables import Table
 from kube_edu.viz.timeline import Lane, Mark, host_lanes, pod_lanes, timeline
 from kube_edu.viz.traffic import traffic
@@ -19,6 +21,8 @@ __all__ = [
     "object_graph",
     "pod_lanes",
     "request_path",
+    "ring",
+    "space_time",
     "three_way",
     "timeline",
     "traffic",
