@@ -30,34 +30,30 @@ class Column:
     format: str = ""
 
 
+_MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86400, 365 * 86400
+_DURATIONS = (
+    (2 * _MINUTE, 1, "s", 1, ""),
+    (10 * _MINUTE, _MINUTE, "m", 1, "s"),
+    (3 * _HOUR, _MINUTE, "m", 1, ""),
+    (8 * _HOUR, _HOUR, "h", _MINUTE, "m"),
+    (2 * _DAY, _HOUR, "h", 1, ""),
+    (8 * _DAY, _DAY, "d", _HOUR, "h"),
+    (2 * _YEAR, _DAY, "d", 1, ""),
+    (8 * _YEAR, _YEAR, "y", _DAY, "d"),
+    (float("inf"), _YEAR, "y", 1, ""),
+)
+"""Below how many seconds which unit is shown, and which smaller one beside it."""
+
+
 def human_duration(seconds: float) -> str:
     """How long, to two digits or so: "45s", "2m30s", "5h", "3d" (apimachinery,
     pkg/util/duration)."""
-    whole = int(seconds)
-    if whole < -1:
+    if seconds <= -2:
         return "<invalid>"
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if whole < 120:
-        return f"{max(whole, 0)}s"
-    if minutes < 10:
-        return _two(minutes, "m", whole % 60, "s")
-    if minutes < 180:
-        return f"{minutes}m"
-    if hours < 8:
-        return _two(hours, "h", minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    if days < 8:
-        return _two(days, "d", hours % 24, "h")
-    if days < 730:
-        return f"{days}d"
-    if days < 8 * 365:
-        return _two(days // 365, "y", days % 365, "d")
-    return f"{days // 365}y"
-
-
-def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
-    return f"{large}{large_unit}{small}{small_unit}" if small else f"{large}{large_unit}"
+    whole = max(int(seconds), 0)
+    size, unit, small, small_unit = next(row[1:] for row in _DURATIONS if whole < row[0])
+    rest = whole % size // small if small_unit else 0
+    return f"{whole // size}{unit}" + (f"{rest}{small_unit}" if rest else "")
 
 
 # Cells

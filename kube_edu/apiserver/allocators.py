@@ -9,9 +9,10 @@ still one bitmap, and a repair loop looks for leaks).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Container
 from itertools import chain
 from random import Random
+from typing import NamedTuple
 
 from kube_edu.api.meta import Object, name, namespace
 from kube_edu.api.status import ApiError, internal_error, invalid, invalid_value
@@ -46,13 +47,39 @@ def claims(service: Object | None) -> dict[str, Object]:
     return held | {f"{PORTS}{port}": {"parentRef": parent} for port in ports}
 
 
+class Range(NamedTuple):
+    """Values of which each may be given once; one that is given is a key below `prefix`. The
+    first places are for people to choose from: they are drawn last (KEP-3070, KEP-3682)."""
+
+    prefix: str
+    size: int
+    reserved: int
+    value: Callable[[int], str]
+    """What stands at a place."""
+
+    def free(self, random: Random, taken: Container[str]) -> str | None:
+        """A value that is not taken, looked for from a random place on."""
+        reserved = self.reserved if self.size > self.reserved else 0
+        start = random.randrange(reserved, self.size)
+        places = chain(range(start, self.size), range(reserved, start), range(reserved))
+        values = map(self.value, places)
+        return next((value for value in values if self.prefix + value not in taken), None)
+
+
 class ServiceAllocator:
     """Chooses addresses and ports for Services; the transaction that writes one decides."""
 
     def __init__(self, storage: Storage, random: Random, cidr: str) -> None:
         self._storage = storage
         self._random = random
-        self._network = ipaddress.ip_network(cidr)
+        self._network = network = ipaddress.ip_network(cidr)
+        size, ports = network.num_addresses - 2, len(NODE_PORTS)
+        self._addresses = Range(
+            ADDRESSES, size, min(max(16, size // 16), 256), lambda place: str(network[place + 1])
+        )
+        self._ports = Range(
+            PORTS, ports, min(max(16, ports // 32), 128), lambda place: str(NODE_PORTS[place])
+        )
 
     @property
     def first(self) -> str:
@@ -84,20 +111,17 @@ class ServiceAllocator:
         if not spec.get("clusterIP") and spec.get("clusterIPs"):
             spec["clusterIP"] = spec["clusterIPs"][0]
         ip = spec.get("clusterIP") or before.get("clusterIP", "")
-        if ip != "None" and f"{ADDRESSES}{ip}" not in held:
+        if ip != "None" and ADDRESSES + ip not in held:
             taken = set(await self._storage.keys(ADDRESSES))
-            ip = self._checked(service, ip, taken) if ip else self._free_address(taken)
+            if ip and not self._contains(ip):
+                valid = f"The range of valid IPs is {self._network}"
+                raise _refused_address(service, f"provided IP is not in the valid range. {valid}")
+            if ADDRESSES + ip in taken:
+                raise _refused_address(service, "provided IP is already allocated")
+            ip = ip or self._addresses.free(self._random, taken)
+            if not ip:
+                raise internal_error("failed to allocate a serviceIP: range is full")
         spec["clusterIP"], spec["clusterIPs"] = ip, [ip]
-
-    def _checked(self, service: Object, ip: str, taken: set[str]) -> str:
-        if not self._contains(ip):
-            why = (
-                f"provided IP is not in the valid range. The range of valid IPs is {self._network}"
-            )
-            raise _refused_address(service, ip, why)
-        if f"{ADDRESSES}{ip}" in taken:
-            raise _refused_address(service, ip, "provided IP is already allocated")
-        return ip
 
     def _contains(self, ip: str) -> bool:
         try:
@@ -107,51 +131,24 @@ class ServiceAllocator:
         ends = (self._network.network_address, self._network.broadcast_address)
         return address in self._network and address not in ends
 
-    def _free_address(self, taken: set[str]) -> str:
-        """A random free one, from the lower part of the range only when the rest is used up:
-        that part is for addresses that people choose (KEP-3070)."""
-        size = self._network.num_addresses - 2
-        reserved = min(max(16, size // 16), 256)
-        for offset in self._offsets(size, reserved):
-            ip = str(self._network[offset + 1])
-            if f"{ADDRESSES}{ip}" not in taken:
-                return ip
-        raise internal_error("failed to allocate a serviceIP: range is full")
-
     async def _assign_ports(self, service: Object, before: Object, held: dict[str, Object]) -> None:
-        spec = service["spec"]
         known = {(p["port"], p["protocol"]): p.get("nodePort") for p in before.get("ports") or ()}
         taken = {key for key in await self._storage.keys(PORTS) if key not in held}
-        for i, port in enumerate(spec.get("ports") or ()):
+        for i, port in enumerate(service["spec"].get("ports") or ()):
+            field = f"spec.ports[{i}].nodePort"
             wanted = port.get("nodePort") or known.get((port.get("port"), port.get("protocol")))
-            port["nodePort"] = self._port(service, i, wanted or 0, taken)
-            taken.add(f"{PORTS}{port['nodePort']}")
-
-    def _port(self, service: Object, index: int, wanted: int, taken: set[str]) -> int:
-        if not wanted:
-            return self._free_port(taken)
-        field = f"spec.ports[{index}].nodePort"
-        if wanted not in NODE_PORTS:
-            valid = f"{NODE_PORTS[0]}-{NODE_PORTS[-1]}"
-            why = f"provided port is not in the valid range. The range of valid ports is {valid}"
-            raise invalid(service, [invalid_value(field, wanted, why)])
-        if f"{PORTS}{wanted}" in taken:
-            why = "provided port is already allocated"
-            raise invalid(service, [invalid_value(field, wanted, why)])
-        return wanted
-
-    def _free_port(self, taken: set[str]) -> int:
-        size = len(NODE_PORTS)
-        for offset in self._offsets(size, reserved=min(max(16, size // 32), 128)):
-            if f"{PORTS}{NODE_PORTS[offset]}" not in taken:
-                return NODE_PORTS[offset]
-        raise internal_error("failed to allocate a nodePort: range is full")
-
-    def _offsets(self, size: int, reserved: int) -> Iterator[int]:
-        """All places of a range, from a random one on, the reserved ones last."""
-        reserved = reserved if size > reserved else 0
-        start = self._random.randrange(reserved, size)
-        return chain(range(start, size), range(reserved, start), range(reserved))
+            if wanted and wanted not in NODE_PORTS:
+                valid = f"The range of valid ports is {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
+                why = f"provided port is not in the valid range. {valid}"
+                raise invalid(service, [invalid_value(field, wanted, why)])
+            if f"{PORTS}{wanted}" in taken:
+                why = "provided port is already allocated"
+                raise invalid(service, [invalid_value(field, wanted, why)])
+            given = wanted or self._ports.free(self._random, taken)
+            if not given:
+                raise internal_error("failed to allocate a nodePort: range is full")
+            port["nodePort"] = int(given)
+            taken.add(f"{PORTS}{given}")
 
 
 def _wants_node_ports(spec: Object) -> bool:
@@ -160,6 +157,7 @@ def _wants_node_ports(spec: Object) -> bool:
     return bool(spec["type"] == "NodePort")
 
 
-def _refused_address(service: Object, ip: str, why: str) -> ApiError:
+def _refused_address(service: Object, why: str) -> ApiError:
+    ip = service["spec"]["clusterIP"]
     detail = f"failed to allocate IP {ip}: {why}"
     return invalid(service, [invalid_value("spec.clusterIPs", [ip], detail)])
