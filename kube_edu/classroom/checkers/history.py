@@ -11,8 +11,9 @@ Actions and answers are plain values, whatever store they were put to:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 
@@ -136,11 +137,18 @@ def keys(action: Action) -> list[str]:
     return compared + [each.key for each in action.success + action.failure]
 
 
-def writes(action: Action) -> bool:
-    """Whether an action may change anything."""
+@cache
+def changed(action: Action) -> frozenset[str]:
+    """The keys that an action may change."""
     if isinstance(action, Txn):
-        return any(writes(each) for each in action.success + action.failure)
-    return not isinstance(action, Get)
+        return frozenset().union(*map(changed, action.success + action.failure))
+    return frozenset() if isinstance(action, Get) else frozenset([action.key])
+
+
+@cache
+def read(action: Action) -> frozenset[str]:
+    """The keys that its answer, or what it does, depends on."""
+    return frozenset() if isinstance(action, Put) else frozenset(keys(action))
 
 
 def written(action: Action) -> list[tuple[str, str | None]]:
@@ -164,6 +172,24 @@ def seen(action: Action, answer: Any) -> list[tuple[str, str | None]]:
     done = action.success if succeeded else action.failure
     told = [pair for each, its in zip(done, answers, strict=True) for pair in seen(each, its)]
     return told + (list(action.compare) if succeeded else [])
+
+
+def compared(action: Action) -> Sequence[tuple[str, str | None]]:
+    """The values (None: absence) on which it depends what an action does."""
+    return action.compare if isinstance(action, Txn) else ()
+
+
+def anonymous(action: Action, told: Container[tuple[str, str | None]]) -> Action:
+    """The action, writing one and the same value instead of any that nobody has told of."""
+    if isinstance(action, Txn):
+        success, failure = (
+            tuple(anonymous(each, told) for each in branch)
+            for branch in (action.success, action.failure)
+        )
+        return Txn(action.compare, success, failure)  # type: ignore[arg-type]  # none is nested
+    if isinstance(action, Put) and (action.key, action.value) not in told:
+        return Put(action.key, "(never seen)")
+    return action
 
 
 def said(action: Action) -> str:

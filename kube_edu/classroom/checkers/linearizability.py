@@ -14,18 +14,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from typing import Any
 
 from kube_edu.classroom.checkers.history import (
+    Action,
     Operation,
     State,
     act,
+    anonymous,
+    changed,
+    compared,
     keys,
+    read,
     seen,
-    writes,
     written,
 )
 from kube_edu.classroom.checkers.violation import Violation
-from kube_edu.classroom.search import shrink, without_one
+from kube_edu.classroom.search import shrink
 
 PROMISE = "linearizability"
 
@@ -72,7 +77,7 @@ def check(history: Iterable[Operation]) -> NotLinearizable | None:
 def independent(history: Iterable[Operation]) -> Iterator[list[Operation]]:
     """The history in parts that have no key in common. Reads without an answer say nothing."""
     groups: dict[str, list[str]] = {}
-    operations = [op for op in history if op.answered or writes(op.action)]
+    operations = [op for op in history if op.answered or changed(op.action)]
     for operation in operations:
         merged: list[str] = []
         for key in keys(operation.action):
@@ -95,57 +100,105 @@ that have happened: the answered ones, and those that never will be, each a set 
 
 def unexplained(history: Sequence[Operation]) -> Operation | None:
     """The first operation whose answer no order explains; None if all can be explained."""
+    search = Search(history)
     moments = [(float(op.called), False, number) for number, op in enumerate(history)]
     moments += [(op.returned, True, number) for number, op in enumerate(history) if op.answered]
-    ways: list[Way] = [((), 0, 0)]
-    under_way: list[int] = []
     for _, returns, number in sorted(moments):
         if not returns:
-            under_way.append(number)
-            continue
-        ways = explained(ways, history, under_way, number)
-        if not ways:
+            search.under_way.append(number)
+        elif not search.explain(number):
             return history[number]
-        under_way.remove(number)
-        ways = [(state, done & ~(1 << number), lost) for state, done, lost in ways]
     return None
 
 
-def explained(
-    ways: list[Way], history: Sequence[Operation], under_way: list[int], wanted: int
-) -> list[Way]:
-    """All ways to go on in which operation `wanted` has happened, and none later than it need be.
+class Search:
+    """All ways in which things may have gone so far. What keeps them few:
 
-    A way in which fewer unanswered operations have happened, and all else is equal, can do all
-    that the other can: the other is dropped. That keeps the search small.
+    - An operation that shares no key with the one to be explained can as well happen later.
+    - A way in which fewer unanswered operations have happened, and all else is equal, can do all
+      that the other can.
+    - Values that nobody has ever seen are all alike, and so are the unanswered operations that
+      would write them: the oldest happens first.
     """
-    bit = 1 << wanted
-    kept: dict[tuple[State, int], list[int]] = {}
-    found: list[Way] = []
-    layer = ways
-    while layer:
-        next_layer: list[Way] = []
-        for state, done, lost in layer:
-            smaller = kept.setdefault((state, done), [])
-            if any(other & lost == other for other in smaller):
-                continue
-            smaller.append(lost)
-            if done & bit:
-                found.append((state, done, lost))
-                continue
-            for number in under_way:
-                mine = 1 << number
-                if (done | lost) & mine:
+
+    def __init__(self, history: Sequence[Operation]) -> None:
+        told = {pair for op in history if op.answered for pair in seen(op.action, op.answer)}
+        told |= {pair for op in history for pair in compared(op.action)}
+        self.under_way: list[int] = []
+        self._history = [replace(op, action=anonymous(op.action, told)) for op in history]
+        self._ways: list[Way] = [((), 0, 0)]
+        self._twins = older_twins(self._history)
+        self._outcomes: dict[tuple[State, int], tuple[Any, State]] = {}
+
+    def explain(self, wanted: int) -> bool:
+        """Go on to where operation `wanted` has happened, placing no other before it without need.
+        Whether there is a way."""
+        bit = 1 << wanted
+        kept: dict[tuple[State, int], list[int]] = {}
+        found: list[Way] = []
+        candidates = self._relevant(wanted)
+        layer = self._ways
+        while layer:
+            longer: list[Way] = []
+            for state, done, lost in layer:
+                smaller = kept.setdefault((state, done), [])
+                if any(other & lost == other for other in smaller):
                     continue
-                operation = history[number]
-                answer, after = act(state, operation.action)
-                if not operation.answered:
-                    if after != state:
-                        next_layer.append((after, done, lost | mine))
-                elif answer == operation.answer:
-                    next_layer.append((after, done | mine, lost))
-        layer = next_layer
-    return found
+                smaller.append(lost)
+                if done & bit:
+                    found.append((state, done & ~bit, lost))
+                else:
+                    longer += self._steps((state, done, lost), candidates)
+            layer = longer
+        self._ways = found
+        self.under_way.remove(wanted)
+        return bool(found)
+
+    def _steps(self, way: Way, candidates: list[int]) -> Iterator[Way]:
+        """One more operation, where its answer allows it."""
+        state, done, lost = way
+        for number in candidates:
+            bit, twin = 1 << number, self._twins[number]
+            if (done | lost) & bit or twin & ~lost:
+                continue
+            if (state, number) not in self._outcomes:
+                self._outcomes[state, number] = act(state, self._history[number].action)
+            answer, after = self._outcomes[state, number]
+            operation = self._history[number]
+            if not operation.answered:
+                if after != state:
+                    yield after, done, lost | bit
+            elif answer == operation.answer:
+                yield after, done | bit, lost
+
+    def _relevant(self, wanted: int) -> list[int]:
+        """Which operations under way it may matter to place before the wanted one: those that
+        share a key with it, or with another such operation; an unanswered one only if the other
+        could tell."""
+        chosen, rest = [wanted], [number for number in self.under_way if number != wanted]
+        for number in chosen:  # which grows
+            action = self._history[number].action
+            for other in list(rest):
+                operation = self._history[other]
+                matters = not read(action).isdisjoint(changed(operation.action))
+                if operation.answered:
+                    touched = read(operation.action) | changed(operation.action)
+                    matters = matters or not changed(action).isdisjoint(touched)
+                if matters:
+                    rest.remove(other)
+                    chosen.append(other)
+        return sorted(chosen)
+
+
+def older_twins(history: Sequence[Operation]) -> list[int]:
+    """For each unanswered operation the bit of the one before it that is just like it, or 0."""
+    latest: dict[Action, int] = {}
+    twins = [0] * len(history)
+    for number in sorted(range(len(history)), key=lambda number: history[number].called):
+        if not history[number].answered:
+            twins[number] = latest.get(history[number].action, 0)
+            latest[history[number].action] = 1 << number
+    return twins
 
 
 # -- the shortest history ---------------------------------------------------------------------
@@ -183,4 +236,13 @@ def shortest(
         op if op.returned <= culprit.returned else replace(op, answer=None, returned=inf)
         for op in before
     )
-    return shrink((cut, culprit), without_one, judge, tries=10 * len(cut) + 200)
+    return shrink((cut, culprit), without_some, judge, tries=10 * len(cut) + 200)
+
+
+def without_some(history: tuple[Operation, ...]) -> Iterator[tuple[Operation, ...]]:
+    """The history with a part left out: each half, each quarter, ..., each single operation."""
+    size = len(history)
+    while size > 1:
+        size = (size + 1) // 2
+        for start in range(0, len(history), size):
+            yield history[:start] + history[start + size :]
