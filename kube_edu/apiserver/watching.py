@@ -35,6 +35,7 @@ class Watches:
     async def watch(self, call: Call) -> AsyncGenerator[Object, None]:
         """The stream of events that answers a watch."""
         selection = Selection.of(call)
+        call.number("timeoutSeconds")  # a bad one is told while there is time
         cache = self._caches[call.target.storage_prefix]
         cache.check_ready()
         version = call.request.param("resourceVersion")

@@ -73,8 +73,8 @@ class LeaderElector:
                 return False
             await self._write()
         except ApiError as error:
-            if error.reason == "Conflict":
-                self._lease = None  # someone else wrote it: look again
+            if error.code in (404, 409):
+                self._lease = None  # it is gone, or someone else wrote it: look again
             return False
         except ConnectionError:
             return False
@@ -82,7 +82,7 @@ class LeaderElector:
 
     async def _look(self) -> None:
         lease = await self._client.find("leases", self._name, self._namespace)
-        if lease is None or self._lease is None or lease["spec"] != self._lease["spec"]:
+        if lease is None or lease.get("spec") != self._spec:
             self._seen_at = asyncio.get_running_loop().time()
         self._lease = lease
 
@@ -97,7 +97,7 @@ class LeaderElector:
             }
             self._lease = await self._client.create(lease)
             return
-        spec = {**self._lease["spec"], "renewTime": now}
+        spec = {**self._spec, "renewTime": now}
         if not self._is_ours():
             transitions = spec.get("leaseTransitions", 0) + 1
             spec |= {**self._claim(now), "leaseTransitions": transitions}
@@ -112,8 +112,13 @@ class LeaderElector:
         }
 
     def _is_ours(self) -> bool:
-        return self._lease is not None and self._lease["spec"]["holderIdentity"] == self.identity
+        return self._spec.get("holderIdentity") == self.identity
 
     def _has_run_out(self) -> bool:
         now = asyncio.get_running_loop().time()
-        return now >= self._seen_at + LEASE_DURATION
+        duration = self._spec.get("leaseDurationSeconds", LEASE_DURATION)
+        return not self._spec.get("holderIdentity") or now >= self._seen_at + duration
+
+    @property
+    def _spec(self) -> Object:
+        return (self._lease or {}).get("spec") or {}

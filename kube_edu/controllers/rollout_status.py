@@ -150,7 +150,8 @@ def _has_progressed(before: Object, after: Object) -> bool:
 def _with_condition(
     conditions: Sequence[Object], condition: Object, now: float, *, even_if_same: bool = False
 ) -> list[Object]:
-    ""
+    """A copy of the conditions with this one; its lastUpdateTime is now if it says anything new
+    (or `even_if_same`)."""
     current = _find(conditions, condition["type"])
     if current is not None and condition.items() <= current.items() and not even_if_same:
         return list(conditions)

@@ -74,3 +74,41 @@ def test_a_short_break_costs_the_leader_nothing() -> None:
     election.simulation.network.heal()
     election.simulation.run_for(60)
     assert len(election.terms) == 1
+
+
+class Alone(World):
+    """One candidate for a lease, and how often it came to lead."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.terms = 0
+
+    def stand(self) -> None:
+        self.worker.start("candidate", self._stand)
+
+    async def _stand(self, host: Host) -> None:
+        async def lead() -> None:
+            self.terms += 1
+            await asyncio.Event().wait()
+
+        await LeaderElector(self.client(host), host, "test").run(lead)
+
+
+def test_a_lease_that_was_deleted_is_made_again() -> None:
+    world = Alone()
+    world.stand()
+    world.simulation.run_for(30)
+    world.api.delete(world.api.get("leases", "test", "kube-system"))
+    world.simulation.run_for(30)
+    assert world.api.get("leases", "test", "kube-system")["spec"]["leaseTransitions"] == 0
+    assert world.terms == 1, "the leader saw it in time"
+
+
+def test_a_lease_that_nobody_holds_is_taken_at_once() -> None:
+    world = Alone()
+    metadata = {"name": "test", "namespace": "kube-system"}
+    kind = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+    world.api.create({**kind, "metadata": metadata, "spec": {}})
+    world.stand()
+    world.simulation.run_for(1)
+    assert world.terms == 1
