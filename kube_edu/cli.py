@@ -13,6 +13,7 @@ from importlib import import_module
 
 COMMANDS = {
     "etcd": ("kube_edu.etcd_main", "run a member of the store, for etcdctl"),
+    "etcd-restore": ("kube_edu.etcd_restore", "make a member's data directory from a snapshot"),
     "lab": ("kube_edu.classroom.workbook", "open the labs in JupyterLab"),
     "up": ("kube_edu.up", "run a cluster on this machine, for kubectl"),
 }

@@ -7,11 +7,11 @@ See etcd: server/etcdserver/api/v3rpc.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from kube_edu.etcd.backup import pack
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.etcd.cluster import (
     MemberAddRequest,
@@ -52,7 +52,6 @@ VERSION = "3.5.21"
 """What this store behaves like."""
 
 BLOB_BYTES = 64 * 1024
-PAGE_BYTES = 512
 
 
 class Services:
@@ -169,10 +168,7 @@ class Services:
         return HashKVResponse(state.header(), value, state.store.compact_revision)
 
     async def _snapshot(self, request: Empty) -> AsyncIterator[SnapshotResponse]:
-        """The state in whole pages, and its SHA-256 behind it: etcdctl takes nothing else."""
-        data = self._server.state.snapshot()
-        data += bytes(-len(data) % PAGE_BYTES)
-        return _blobs(data + hashlib.sha256(data).digest())
+        return _blobs(pack(self._server.state.snapshot()))
 
 
 async def _blobs(data: bytes) -> AsyncIterator[SnapshotResponse]:

@@ -78,6 +78,15 @@ class Members:
                 }
         return [f"--{flag}={value}" for flag, value in flags.items()]
 
+    def restore(self, snapshot: Path, name: str) -> subprocess.CompletedProcess[str]:
+        """Make a member's data directory."""
+        wanted = ("name", "data-dir", "initial-advertise-peer-urls", "initial-cluster=")
+        flags = [flag for flag in self.flags(name) if flag[2:].startswith(wanted)]
+        return subprocess.run(
+            [sys.executable, "-m", "kube_edu.cli", "etcd-restore", str(snapshot), *flags],
+            cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
     def client_url(self, name: str) -> str:
         return self._url(name, 0)
 

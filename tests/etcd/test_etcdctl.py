@@ -189,6 +189,36 @@ def test_compaction_and_maintenance(members: Members, tmp_path: Path) -> None:
     assert snapshot.stat().st_size % 512 == 32
 
 
+def test_a_new_cluster_is_made_from_a_snapshot(members: Members, tmp_path: Path) -> None:
+    lease = members.etcdctl("lease", "grant", "100").split()[1]
+    members.etcdctl("put", "a", "1", f"--lease={lease}")
+    members.etcdctl("put", "a", "2", f"--lease={lease}")
+    file = tmp_path / "snapshot"
+    members.etcdctl("snapshot", "save", str(file), among=["m1"])
+    members.etcdctl("lease", "revoke", lease)
+    made = Members(OURS, tmp_path, ["n1", "n2", "n3"])
+    try:
+        for name in made.names:
+            assert "has the store at revision" in made.restore(file, name).stdout
+        made.start()
+        assert made.etcdctl("get", "a") == "a\n2\n"
+        assert lease in made.etcdctl("lease", "list")
+        assert made.etcdctl("member", "list").count(", n") == 3
+        again = made.restore(file, "n1")
+        assert again.stderr.endswith("n1 has a member already\n")
+        damaged = bytearray(file.read_bytes())
+        damaged[100] ^= 1
+        file.write_bytes(damaged)
+        made.open_ports("n4")
+        made.names.append("n4")
+        refused = made.restore(file, "n4")
+        text = "it is damaged: its SHA-256 does not match"
+        assert refused.stderr == f"kube-edu etcd-restore: {file}: {text}\n"
+        assert not (tmp_path / "n4").exists()
+    finally:
+        made.close()
+
+
 def test_the_leader_moves_on_request(members: Members) -> None:
     before = leader(members)
     after = next(name for name in members.names if name != before)
