@@ -70,7 +70,7 @@ class Store:
         if request.revision <= 0 or (request.revision == self.revision and not self._pending):
             keys = self.keys(request.key, request.range_end)
             count = len(keys)
-            if limit and not whole:
+            if limit > 0 and not whole:
                 keys = keys[: limit + 1]
             if not request.count_only:
                 found = [self._current[key] for key in keys]

@@ -95,6 +95,7 @@ def test_count_is_of_the_whole_interval_and_more_says_that_the_limit_cut(store: 
         assert (keys(cut), cut.count, cut.more) == (["a", "b", "c"], 4, True)
         whole = await store.get("a", "e", limit=4)
         assert (len(whole.kvs), whole.count, whole.more) == (4, 4, False)
+        assert len((await store.get("a", "e", limit=-1)).kvs) == 4
         newer = await store.get("a", "e", min_mod_revision=revisions[2])
         assert (keys(newer), newer.count) == (["c", "d"], 4)
         older = await store.get("a", "e", max_create_revision=revisions[0])
