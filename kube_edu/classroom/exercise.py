@@ -37,6 +37,7 @@ class Verdict:
     reason: str
     details: Sequence[str] = ()
     figure: Any = field(default=None, compare=False)
+    """One, or several in a tuple."""
 
     def __repr__(self) -> str:
         return "\n".join([f"{HEADS[self.state][0]}: {self.reason}", *self.details])
@@ -113,8 +114,10 @@ class Lab:
         with _Progress() as report:
             verdict = exercise.verdict(answer, report)
         _show(verdict)
-        if verdict.figure is not None:
-            _show(verdict.figure)
+        figures = verdict.figure if isinstance(verdict.figure, tuple) else (verdict.figure,)
+        for figure in figures:
+            if figure is not None:
+                _show(figure)
 
     def hint(self, exercise: Callable[..., Any] | str, step: int = 1) -> None:
         """Print a hint; each step says more than the one before."""

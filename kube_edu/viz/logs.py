@@ -113,7 +113,8 @@ def label(entry: Entry) -> str:
         signs = {ConfChangeType.RemoveNode: "−", ConfChangeType.AddLearnerNode: "+learner "}
         single = [signs.get(each.type, "+") + each.node for each in entry.change.changes]
         return " ".join(single) or "leave joint"
-    return entry.data.decode(errors="replace")
+    text = entry.data.decode(errors="replace").strip()
+    return "" if text == f"{entry.term}.{entry.index}" else text  # a name only, for want of a command
 
 
 class _Logs:
