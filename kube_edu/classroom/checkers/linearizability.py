@@ -18,7 +18,9 @@ from typing import Any
 
 from kube_edu.classroom.checkers.history import (
     Action,
+    Delete,
     Operation,
+    Put,
     State,
     act,
     anonymous,
@@ -173,21 +175,23 @@ class Search:
 
     def _relevant(self, wanted: int) -> list[int]:
         """Which operations under way it may matter to place before the wanted one: those that
-        share a key with it, or with another such operation; an unanswered one only if the other
-        could tell."""
+        share a key with it, or with another such operation."""
         chosen, rest = [wanted], [number for number in self.under_way if number != wanted]
         for number in chosen:  # which grows
-            action = self._history[number].action
             for other in list(rest):
-                operation = self._history[other]
-                matters = not read(action).isdisjoint(changed(operation.action))
-                if operation.answered:
-                    touched = read(operation.action) | changed(operation.action)
-                    matters = matters or not changed(action).isdisjoint(touched)
-                if matters:
+                if self._matters(self._history[other], self._history[number].action):
                     rest.remove(other)
                     chosen.append(other)
         return sorted(chosen)
+
+    def _matters(self, before: Operation, action: Action) -> bool:
+        """Whether it may make a difference that an operation comes before an action."""
+        if not read(action).isdisjoint(changed(before.action)):
+            return True
+        if not before.answered and isinstance(before.action, Put | Delete):
+            return False  # it would be overwritten, and nobody could tell
+        touched = read(before.action) | changed(before.action)
+        return not changed(action).isdisjoint(touched)
 
 
 def older_twins(history: Sequence[Operation]) -> list[int]:

@@ -63,6 +63,7 @@ def run(seed: int, faults: Sequence[Fault] = FAULTS, disk: type[SimDisk] = SimDi
             if not name.startswith("watcher"):
                 cluster.clients.kill(name)
         passes(cluster, 8)
+        cluster.sim.close()
         return Run(cluster, notes, done)
 
 
