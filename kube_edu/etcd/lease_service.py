@@ -60,10 +60,12 @@ class LeaseService:
         """The leader's answer, from wherever it is; waits until there is one."""
         async with deadline():
             while True:
-                leader = self._driver.leader
+                leader, term = self._driver.leader, self._driver.node.term
                 if self._counting:
-                    await self._driver.read_barrier()  # it still leads, and knows all leases
-                    return self._answer(request)
+                    await self._driver.read_barrier()
+                    if self._counting and self._driver.node.term == term:
+                        return self._answer(request)  # it still leads, and knows all leases
+                    continue  # it was deposed meanwhile, and the barrier is the new leader's
                 if leader and not self._driver.leads:
                     with contextlib.suppress(ConnectionError, TimeoutError):
                         async with asyncio.timeout(ASK_AGAIN):

@@ -359,6 +359,34 @@ class TestLeases:
         assert world.get("a", *rest) is None
 
 
+    def test_a_deposed_leader_does_not_keep_a_lease_alive_that_the_new_one_counts(self) -> None:
+        """It cannot answer while it is cut off; nor may it answer by itself once it is back, as
+        long as what it knows is no longer what counts."""
+        world = World()
+        leader = world.elect()
+        world.call(lambda client: client.lease_grant(LeaseGrantRequest(TTL=8, ID=7)))
+        world.put("a", "1", lease=7)
+        rest = [name for name in world.names if name != leader]
+        world.sim.network.partition([leader], rest)
+        kept: list[int] = []
+
+        async def keep(host: Host) -> None:
+            client = world.client(host, leader)
+            kept.append((await client.lease_keep_alive(LeaseKeepAliveRequest(7))).TTL)
+
+        world.clients.start("keep", keep)
+        world.elect(*rest)
+        world.sim.run_for(2)
+        assert not kept
+        world.sim.network.heal()
+        world.sim.run_until(lambda: bool(kept), 8)
+        now = world.sim.now
+        assert kept == [8]
+        gone = "lease_revoke"
+        world.sim.run_until(lambda: bool(world.sim.trace.select("etcd.apply", op=gone)), 12)
+        assert world.sim.trace.select("etcd.apply", op=gone)[0].time >= now + 7.5
+
+
 class TestRoles:
     def test_a_students_rule_takes_the_place_of_ours(self) -> None:
         def never(voter: Voter, request: Message) -> bool:
