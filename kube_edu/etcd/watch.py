@@ -127,6 +127,8 @@ class WatchHub:
 
     def notify(self, events: tuple[Event, ...]) -> None:
         """A new revision of the store."""
+        if not self._by_key and not self._by_interval:
+            return
         header = self._header()
         found: dict[int, tuple[Watcher, list[Event]]] = {}
         for event in events:

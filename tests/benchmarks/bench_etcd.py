@@ -16,7 +16,6 @@ from kube_edu.etcd.messages import (
     PutRequest,
     RangeRequest,
     WatchCreateRequest,
-    WatchRequest,
     prefix_end,
 )
 from kube_edu.etcd.state import State
@@ -69,16 +68,8 @@ def simulated_puts(each: int = 60) -> float:
         sim.machine(name, f"10.0.0.{number + 1}").start("etcd", member)
     sim.run_for(5)
     leader = next(name for name in names if servers[name].node.leadership)
-    done: list[bool] = []
-
-    async def load(host: Host) -> None:
-        await put_all(servers[leader].handle, each)
-        done.append(True)
-
     began = time.perf_counter()
-    sim.machines[leader].start("load", load)
-    while not done:
-        sim.step()
+    sim.call(put_all(servers[leader].handle, each), timeout=600)
     return WRITERS * each / (time.perf_counter() - began)
 
 
@@ -86,7 +77,8 @@ def disk_puts(each: int = 100) -> float:
     """One member on the disk below the current folder, as the embedded store runs."""
 
     async def main(folder: Path) -> float:
-        host = Rack(folder, Pki(folder / "pki"), DialMap(folder / "dial")).host("etcd-1", "127.0.0.1")
+        rack = Rack(folder, Pki(folder / "pki"), DialMap(folder / "dial"))
+        host = rack.host("etcd-1", "127.0.0.1")
         server = EtcdServer(host, {"etcd-1": "etcd-1:2380"})
         task = asyncio.create_task(server.run())
         await put_all(server.handle, 1)  # and so wait for it to lead
@@ -129,10 +121,7 @@ def watchers() -> Iterator[tuple[str, str, str]]:
     microseconds = {}
     for number in (10, 100, 1000):
         state = State()
-        watches = [
-            state.watches.watch(WatchRequest(WatchCreateRequest(b"a", b"b")).create_request)  # type: ignore[arg-type]
-            for _ in range(number)
-        ]
+        watches = [state.watches.watch(WatchCreateRequest(b"a", b"b")) for _ in range(number)]
         times = []
         for count in range(30):
             began = time.perf_counter()

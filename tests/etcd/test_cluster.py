@@ -358,7 +358,6 @@ class TestLeases:
         world.sim.run_for(6)
         assert world.get("a", *rest) is None
 
-
     def test_a_deposed_leader_does_not_keep_a_lease_alive_that_the_new_one_counts(self) -> None:
         """It cannot answer while it is cut off; nor may it answer by itself once it is back, as
         long as what it knows is no longer what counts."""
