@@ -79,7 +79,8 @@ async def traffic(cluster: ChaosCluster, notes: Notes, host: Host) -> None:
             async with asyncio.timeout(PATIENCE):
                 answer, revision = await done(client, action, serializable)
         except (EtcdError, TimeoutError):
-            continue  # in doubt
+            client = connected(cluster, host)  # others may be members now
+            continue  # and this is in doubt
         history.answer(call, answer, revision)
         if isinstance(action, Get):
             known[action.key] = answer

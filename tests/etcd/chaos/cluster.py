@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
+from typing import TypeVar
 
-from kube_edu.etcd import EtcdServer
+from kube_edu.etcd import EtcdError, EtcdServer
+from kube_edu.etcd.cluster import MemberAddRequest, MemberPromoteRequest, MemberRemoveRequest
 from kube_edu.etcd.messages import Event
 from kube_edu.host import Host
 from kube_edu.sim import Simulation
 from kube_edu.sim.disk import SimDisk
 from kube_edu.sim.machine import Machine
+
+T = TypeVar("T")
 
 
 class ChaosCluster:
@@ -24,20 +28,65 @@ class ChaosCluster:
         disk: Callable[[Random, Callable[[str, int], None]], SimDisk] = SimDisk,
     ) -> None:
         self.sim = Simulation(seed)
-        self.names = [f"etcd-{number + 1}" for number in range(members)]
+        self.names: list[str] = []
         self.servers: dict[str, EtcdServer] = {}
         self.changes: list[Event] = []
-        for number, name in enumerate(self.names):
-            machine = self.sim.machine(name, f"10.0.0.{number + 1}")
-            machine.disks["etcd"] = disk(self.sim.random(f"{name}/disk"), machine._synced)
-            machine.start("etcd", self._member)
+        self._disk = disk
+        self._machines = 0
+        first = [f"etcd-{number + 1}" for number in range(members)]
+        for name in first:
+            self.start(name, first)
         self.clients = self.sim.machine("clients", "10.0.0.100")
 
-    async def _member(self, host: Host) -> None:
-        endpoints = {name: f"{name}:2380" for name in self.names}
-        server = self.servers[host.name] = EtcdServer(host, endpoints)
-        await host.serve(2379, server.handle, identity="etcd")
-        await server.run()
+    def start(self, name: str, members: list[str], join: bool = False) -> None:
+        """A machine with a member of the cluster that these begin, or that one of them joins."""
+        self._machines += 1
+        self.names.append(name)
+        machine = self.sim.machine(name, f"10.0.0.{self._machines}")
+        machine.disks["etcd"] = self._disk(self.sim.random(f"{name}/disk"), machine._synced)
+        endpoints = {each: f"{each}:2380" for each in members}
+
+        async def member(host: Host) -> None:
+            server = self.servers[name] = EtcdServer(host, endpoints, join=join)
+            await host.serve(2379, server.handle, identity="etcd")
+            await server.run()
+
+        machine.start("etcd", member)
+
+    async def grow(self, learner: bool) -> None:
+        """Add a member and start it. Whether it was added may be in doubt."""
+        name = f"etcd-{self._machines + 1}"
+        request = MemberAddRequest((f"http://{name}:2380",), learner)
+        added = await self._ask(self.servers[self.leader()].member_add(request))
+        if added is None:
+            return
+        self.start(name, [*self.names, name], join=True)
+        if learner:
+            await asyncio.sleep(1)
+            promote = MemberPromoteRequest(added.member.ID)
+            await self._ask(self.servers[self.leader()].member_promote(promote))
+
+    async def shrink(self, name: str) -> None:
+        """Remove a member, if three stay."""
+        leader = self.servers[self.leader()]
+        if len(leader.node.conf.voters) > 3 and name != self.names[0]:
+            request = MemberRemoveRequest(self.servers[name].state.member_id)
+            if await self._ask(leader.member_remove(request)) is not None:
+                self.names.remove(name)
+
+    async def _ask(self, change: Awaitable[T]) -> T | None:
+        try:
+            async with asyncio.timeout(5):
+                return await change
+        except (EtcdError, TimeoutError):
+            return None
+
+    @property
+    def members(self) -> list[EtcdServer]:
+        """Those that belong to it, as its leader knows; one may have been added in doubt, and
+        never started."""
+        nodes = self.servers[self.leader()].node.conf.members
+        return [server for server in self.servers.values() if server.node.name in nodes]
 
     def machine(self, name: str) -> Machine:
         return self.sim.machines[name]
@@ -48,8 +97,9 @@ class ChaosCluster:
         return max(leading, key=lambda n: self.servers[n].node.term, default=self.names[0])
 
     def repair(self) -> None:
-        """Everything is up, thawed, connected and sound again."""
-        for name in self.names:
+        """Everything is up, thawed, connected and sound again; a member that was removed may have
+        to learn that yet."""
+        for name in self.servers:
             machine = self.machine(name)
             if machine.state == "paused":
                 machine.resume()

@@ -76,6 +76,14 @@ def failing_disk(cluster: ChaosCluster, random: Random, victim: str) -> None:
     cluster.machine(victim).disks["etcd"].fail_syncs = True
 
 
+def member_joins(cluster: ChaosCluster, random: Random, victim: str) -> None:
+    cluster.sim.loop.create_task(cluster.grow(learner=random.random() < 0.5))
+
+
+def member_leaves(cluster: ChaosCluster, random: Random, victim: str) -> None:
+    cluster.sim.loop.create_task(cluster.shrink(victim))
+
+
 FAULTS: list[Fault] = [
     power_cut,
     power_cut_of_most,
@@ -90,4 +98,8 @@ FAULTS: list[Fault] = [
     bad_network,
     slow_network,
     failing_disk,
+    member_joins,
+    member_joins,
+    member_leaves,
+    member_leaves,
 ]

@@ -109,7 +109,7 @@ def not_well(run: Run) -> Violation | None:
     """In the end all members hold the same, keys of leases are gone, and watchers have seen all
     that they asked for."""
     cluster = run.cluster
-    servers = [cluster.servers[name] for name in cluster.names]
+    servers = cluster.members
     trace = cluster.sim.trace
 
     def broken(reason: str) -> Violation:
