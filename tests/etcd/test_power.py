@@ -153,7 +153,7 @@ def test_a_cluster_whose_power_is_cut_loses_nothing(rack: Rack) -> None:
 def test_on_a_disk_that_lies_about_fsync_writes_are_lost(rack: Rack) -> None:
     """So the cuts are real ones. The log may be damaged so much that it is refused."""
     rack.disks_lie = True
-    with pytest.raises(AssertionError, match="was acknowledged|does not start"):
+    with pytest.raises(AssertionError, match=r"was acknowledged|does not start"):
         cuts_of_one_member(rack, 3, 10)
 
 

@@ -103,7 +103,9 @@ class ChaosCluster:
             machine = self.machine(name)
             if machine.state == "paused":
                 machine.resume()
-            if machine.state == "down" or machine.disks["etcd"].fail_syncs:
+            broken = machine.disks["etcd"].fail_syncs
+            machine.disks["etcd"].fail_syncs = False
+            if machine.state == "down" or broken:
                 machine.restart()
             elif not machine.processes["etcd"].alive:
                 machine.revive("etcd")

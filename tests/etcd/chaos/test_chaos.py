@@ -53,7 +53,7 @@ def test_much_happens_and_much_is_seen() -> None:
     assert {"host.crash", "host.pause", "net.partition", "process.kill"} <= kinds
 
 
-@pytest.mark.seeds(5)
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 8])
 def test_disks_that_lie_about_fsync_are_found_out(seed: int) -> None:
     """Nothing can be promised on such a disk: what shows here is that the checkers see it."""
     try:
