@@ -34,8 +34,8 @@ def read_object(call: Call, api_version: str, kind: str) -> Object:
 
 
 def typed(call: Call, obj: Object, api_version: str, kind: str) -> Object:
-    """A clean copy of an object that says it is of this kind; raises ApiError when it is not, or
-    a field has the wrong type."""
+    """A clean copy of an object that says it is of this kind, with metadata; raises ApiError when
+    it is not, or a field has the wrong type."""
     _check_kind(obj, api_version, kind)
     validation = call.request.param("fieldValidation") or "Warn"
     if validation not in ("Ignore", "Warn", "Strict"):
@@ -47,6 +47,7 @@ def typed(call: Call, obj: Object, api_version: str, kind: str) -> Object:
         raise schema.strict_error(obj, unknown)
     if validation == "Warn":
         call.warnings += [f'unknown field "{path}"' for path in unknown]
+    clean.setdefault("metadata", {})
     return clean
 
 

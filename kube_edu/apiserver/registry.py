@@ -28,7 +28,7 @@ from kube_edu.api.status import (
     not_found,
     success,
 )
-from kube_edu.apiserver.admission import PLUGINS, Attributes, Plugin
+from kube_edu.apiserver.admission import Attributes, Plugin
 from kube_edu.apiserver.allocators import ServiceAllocator, claims
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, read_options, typed
@@ -64,7 +64,7 @@ class Registry:
         storage: Storage,
         caches: Mapping[str, WatchCache],
         services: ServiceAllocator,
-        plugins: Sequence[Plugin] = PLUGINS,
+        plugins: Sequence[Plugin],
     ) -> None:
         self._host = host
         self._storage = storage
@@ -76,7 +76,6 @@ class Registry:
     async def create(self, call: Call) -> Object:
         resource = call.target
         draft = read_object(call, resource.api_version, resource.kind)
-        draft.setdefault("metadata", {})
         _place(draft, call)
         return await self.insert(call, draft)
 
@@ -84,7 +83,6 @@ class Registry:
         """The object, and whether it is a new one."""
         resource = call.target
         draft = read_object(call, resource.api_version, resource.kind)
-        draft.setdefault("metadata", {})
         _check_names(draft, call)
         may_create = strategy_of(resource).create_on_update and not call.subresource
         try:
@@ -103,7 +101,6 @@ class Registry:
         def change(current: Object) -> Object:
             patched = apply_patch(current, patch, content_type)
             draft = typed(call, patched, resource.api_version, resource.kind)
-            draft.setdefault("metadata", {})
             _check_names(draft, call)
             return _replace(call, draft, current)
 

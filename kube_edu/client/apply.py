@@ -40,18 +40,14 @@ def three_way(declared: Object, last: Object, live: Object, kind: Schema | None 
     """The strategic merge patch from `live` to `declared`; empty when there is nothing to do."""
     patch: Object = {}
     for name, wanted in declared.items():
-        field = schema.field(kind, name)
-        found = live.get(name)
+        found, field = live.get(name), schema.field(kind, name)
+        change: Any = wanted
         if isinstance(wanted, dict) and isinstance(found, dict):
-            change: Any = three_way(wanted, _dict(last.get(name)), found, field)
+            change = three_way(wanted, _dict(last.get(name)), found, field) or found
         elif isinstance(wanted, list) and isinstance(found, list):
             change = _list_change(wanted, last.get(name) or [], found, field)
-        else:
-            change = None if wanted == found else wanted
-        if change:
+        if change != found:
             patch[name] = change
-        elif wanted != found and not isinstance(wanted, (dict, list)):
-            patch[name] = wanted  # zero, false, "" or an explicit null
     for name in last:
         if name not in declared and name in live:
             patch[name] = None
@@ -59,11 +55,12 @@ def three_way(declared: Object, last: Object, live: Object, kind: Schema | None 
 
 
 def _list_change(wanted: list[Any], last: list[Any], found: list[Any], field: Schema | None) -> Any:
-    """Lists with a merge key change item by item; all others are replaced whole."""
+    """Lists with a merge key change item by item; all others are replaced whole. The list that is
+    found stands for no change."""
     key = (field or {}).get("x-kubernetes-patch-merge-key")
     if not key or (field or {}).get("x-kubernetes-patch-strategy", "").find("merge") < 0:
-        return [] if wanted == found else wanted
-    item_schema = (field or {}).get("items")
+        return wanted
+    item_schema = schema.items(field)
     found_by, last_by = {i.get(key): i for i in found}, {i.get(key): i for i in last}
     wanted_by = {item.get(key): item for item in wanted}
     if len(wanted_by) < len(wanted) or len(found_by) < len(found):
@@ -75,7 +72,7 @@ def _list_change(wanted: list[Any], last: list[Any], found: list[Any], field: Sc
         elif change := three_way(item, last_by.get(name, {}), found_by[name], item_schema):
             changes.append({key: name, **change})
     gone = [name for name in last_by if name not in wanted_by and name in found_by]
-    return [*changes, *({key: name, "$patch": "delete"} for name in gone)]
+    return [*changes, *({key: name, "$patch": "delete"} for name in gone)] or found
 
 
 def _ambiguous_change(wanted: list[Any], found: list[Any], item: Schema | None) -> Any:
@@ -83,7 +80,7 @@ def _ambiguous_change(wanted: list[Any], found: list[Any], item: Schema | None) 
     of it differs."""
     pairs = zip(wanted, found, strict=False)
     if len(wanted) == len(found) and not any(three_way(w, {}, f, item) for w, f in pairs):
-        return []
+        return found
     return [{"$patch": "replace"}, *wanted]
 
 

@@ -11,6 +11,10 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
 
+BASE_DELAY, MAX_DELAY = 0.005, 1000.0
+"""Seconds before the second attempt, and between attempts at the most
+(`DefaultTypedControllerRateLimiter`)."""
+
 
 class WorkQueue(Generic[Key]):
     """`get` a key, work on it, tell `done`; and `forget` it when it went well.
@@ -20,9 +24,7 @@ class WorkQueue(Generic[Key]):
     a second for the whole queue, is left out).
     """
 
-    def __init__(self, *, base_delay: float = 0.005, max_delay: float = 1000.0) -> None:
-        self._base_delay = base_delay
-        self._max_delay = max_delay
+    def __init__(self) -> None:
         self._queue: asyncio.Queue[Key] = asyncio.Queue()
         self._dirty: set[Key] = set()  # to be worked on: waiting, or changed while in work
         self._processing: set[Key] = set()
@@ -53,15 +55,11 @@ class WorkQueue(Generic[Key]):
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         # 2 ** 60 is beyond any cap, and keeps the float within its range.
-        self.add_after(key, min(self._base_delay * 2 ** min(failures, 60), self._max_delay))
+        self.add_after(key, min(BASE_DELAY * 2 ** min(failures, 60), MAX_DELAY))
 
     def forget(self, key: Key) -> None:
         """The key went well: its next failure is a first failure again."""
         self._failures.pop(key, None)
-
-    def requeues(self, key: Key) -> int:
-        """How often the key failed since it was last forgotten."""
-        return self._failures.get(key, 0)
 
     async def get(self) -> Key:
         """The next key, which is then in work until `done`."""

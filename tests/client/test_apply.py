@@ -51,6 +51,26 @@ def test_zero_and_false_are_values():
     )  # fmt: skip
 
 
+def test_what_is_empty_is_a_value_too():
+    def pod(volume, *command):
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "p"},
+            "spec": {
+                "containers": [{"name": "c", "command": list(command)}],
+                "volumes": [{"name": "v", **volume}],
+            },
+        }
+
+    last, declared = pod({"hostPath": {"path": "/"}}, "sleep"), pod({"emptyDir": {}})
+    volumes = [{"name": "v", "emptyDir": {}, "hostPath": None}]
+    containers = [{"name": "c", "command": []}]
+    change = {"spec": {"containers": containers, "volumes": volumes}}
+    assert plan(declared, last, last) == ("patch", change)
+    assert plan(declared, declared, declared) == ("keep", None)
+
+
 def test_only_what_was_applied_is_pruned():
     assert plan(None, service(), service()) == ("delete", None)
     assert plan(None, None, service()) == ("keep", None)
