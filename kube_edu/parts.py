@@ -11,7 +11,7 @@ them, with our versions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kube_edu.addons.dns import Dns
@@ -56,7 +56,7 @@ ETCD_PEER_PORT = 2380
 KUBELET_PORT = 10250
 
 
-def check_roles(roles: Roles) -> None:
+def check_roles(roles: Iterable[str]) -> None:
     """Raises ValueError for a role that there is not."""
     for role in roles:
         if role not in ROLES:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import runpy
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from kube_edu.etcd.messages import RangeRequest
 from kube_edu.live.addresses import LOCALHOST, Addresses, choose
 from kube_edu.live.cluster import LiveCluster
 from kube_edu.live.folder import Folder, Settings, UpError
+from kube_edu.parts import Roles, check_roles
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--etcd-members", type=partial(number, 9), help="default: 3, or what DIR was made with"
     )
+    parser.add_argument(
+        "--with", dest="roles", action="append", default=[], metavar="ROLE=FILE",
+        help="a function of yours in the place of ours: scheduler.score=mine.py has def score(…)",
+    )  # fmt: skip
     parser.add_argument(
         "--etcd-servers", default="", metavar="URL,...",
         help="an etcd v3 cluster to store everything in, instead of members of its own",
@@ -60,10 +67,11 @@ async def _up(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    roles = _roles(arguments.roles)
     store = await _store(arguments)
     folder = Folder(arguments.dir)
     try:
-        cluster = _open(folder, arguments, store)
+        cluster = _open(folder, arguments, store, roles)
         try:
             async with asyncio.TaskGroup() as group:
                 running = [group.create_task(part) for part in cluster.programs()]
@@ -83,6 +91,22 @@ async def _up(arguments: argparse.Namespace) -> None:
         raise UpError(str(error)) from None
     finally:
         folder.close()
+
+
+def _roles(pairs: Sequence[str]) -> Roles:
+    """The functions that --with names; in its file each is called as the last word of its role."""
+    roles: dict[str, Any] = {}
+    for pair in pairs:
+        role, _, file = pair.partition("=")
+        function = role.rpartition(".")[2]
+        try:
+            check_roles([role])
+            roles[role] = runpy.run_path(file)[function]
+        except (ValueError, OSError, SyntaxError) as refusal:
+            raise UpError(f"--with {pair}: {refusal}") from None
+        except KeyError:
+            raise UpError(f"--with {pair}: {file} defines no {function}") from None
+    return roles
 
 
 async def _store(arguments: argparse.Namespace) -> EtcdClient | None:
@@ -107,7 +131,9 @@ async def _store(arguments: argparse.Namespace) -> EtcdClient | None:
     return store
 
 
-def _open(folder: Folder, arguments: argparse.Namespace, store: EtcdClient | None) -> LiveCluster:
+def _open(
+    folder: Folder, arguments: argparse.Namespace, store: EtcdClient | None, roles: Roles
+) -> LiveCluster:
     """See that all can be had before anything is written."""
     settings = folder.check()
     members = 0 if store else arguments.etcd_members
@@ -131,7 +157,7 @@ def _open(folder: Folder, arguments: argparse.Namespace, store: EtcdClient | Non
         raise UpError(f"another cluster on this machine has the addresses of {folder.path}: {node}")
     else:
         _check_port(arguments.port)
-    return LiveCluster(folder.path, settings, arguments.nodes, arguments.port, _print, store)
+    return LiveCluster(folder.path, settings, arguments.nodes, arguments.port, _print, store, roles)
 
 
 def _print(text: str) -> None:

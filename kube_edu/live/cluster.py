@@ -44,8 +44,10 @@ class LiveCluster:
         port: int,
         say: Callable[[str], None],
         store: EtcdClient | None,
+        roles: parts.Roles,
     ) -> None:
         self._folder = folder
+        self._roles = roles
         self._say = say
         self._store = store
         self._addresses = Addresses(settings.block)
@@ -66,9 +68,9 @@ class LiveCluster:
 
     def programs(self) -> Iterator[Coroutine[Any, Any, None]]:
         for name in self._members:
-            yield parts.etcd(self._rack.host(name, LOCALHOST), members=self._members)
-        control, apiserver = self._control, self._apiserver
-        roles: parts.Roles = {}
+            host = self._rack.host(name, LOCALHOST)
+            yield parts.etcd(host, members=self._members, roles=self._roles)
+        control, apiserver, roles = self._control, self._apiserver, self._roles
         yield parts.kube_apiserver(
             control,
             etcd_members=self._members,
@@ -86,14 +88,15 @@ class LiveCluster:
         yield parts.addon_manager(
             control, apiserver=apiserver, manifests=[coredns(self._addresses.dns)]
         )
-        hosts: list[Host] = []
-        for number, name in enumerate(self._nodes):
-            host = self._rack.host(name, self._addresses.node(number + 1))
-            yield self._kubelet(host)
-            hosts.append(host)
-        nodes = [host.address for host in hosts]
-        proxier = LiveProxier(nodes, self._dial_map, self._say)
-        yield parts.kube_proxy(hosts[0], apiserver=apiserver, proxier=proxier)
+        nodes = [
+            self._rack.host(name, self._addresses.node(number + 1))
+            for number, name in enumerate(self._nodes)
+        ]
+        for node in nodes:
+            yield self._kubelet(node)
+        addresses = [node.address for node in nodes]
+        proxier = LiveProxier(addresses, self._dial_map, self._say)
+        yield parts.kube_proxy(nodes[0], apiserver=apiserver, proxier=proxier)
 
     async def boot(self) -> None:
         """Tell of each step as it is done."""
