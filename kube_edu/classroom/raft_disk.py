@@ -13,10 +13,10 @@ from kube_edu.classroom.raft_lab import Disk, World
 from kube_edu.classroom.raft_plans import blackout, mixed, rivals, weather
 from kube_edu.classroom.raft_search import Search
 from kube_edu.raft import HardState, RaftNode
+from kube_edu.viz.tables import Table
 
 SEEDS = 50
 NEEDED = ("term", "vote", "log")
-ALLOWED = (*NEEDED, "commit")
 
 Object = dict[str, Any]
 Keep = Callable[[RaftNode, Disk], Disk]
@@ -33,6 +33,17 @@ FORGETS = {
     ("log",): "it forgets its log: it has told the leader that the entries are on its disk, and "
     "the leader counted on it when it committed them.",
 }
+PARTS = {
+    "term": ("yes", "else it takes a term in which it has voted for a new one"),
+    "vote": ("yes", "else it votes twice in one term"),
+    "log": ("yes", "else what the leader has counted on is gone"),
+    "commit": ("may be", "the leader will tell it again (etcd keeps it, to be ready sooner)"),
+    "role": ("no", "who comes back begins as a follower"),
+    "leader": ("no", "there may be another by now; its heartbeat will tell"),
+    "votes": ("no", "they belong to an election that may be long over"),
+    "election_elapsed": ("no", "it would be written at every tick, and is worth nothing"),
+}
+"""Whether a part has to be on disk, and why."""
 EXCESS = {
     "role": "it keeps its role: who comes back does not know what happened meanwhile. Everyone "
     "begins as a follower.",
@@ -68,12 +79,18 @@ def judge_survives(answer: Callable[..., Any], report: Report) -> Verdict:
     reason = FORGETS.get(missing) or f"it forgets {' and '.join(missing)}." if missing else ""
     if found is not None:
         return search.verdict(found, reason or found.failing.reason)
-    if missing:
-        return failed(reason)
-    excess = [name for name in kept if name not in ALLOWED]
-    if excess:
-        return failed(EXCESS[excess[0]])
+    excess = [name for name in kept if name in EXCESS]
+    if missing or excess:
+        return failed(reason or EXCESS[excess[0]], figure=_compared(kept))
     return passed(f"{SEEDS} clusters with power cuts: nobody votes twice, and nothing is lost.")
+
+
+def _compared(kept: list[str]) -> Table:
+    rows = [
+        (name, "on disk" if name in kept else "", needed, why)
+        for name, (needed, why) in PARTS.items()
+    ]
+    return Table(["part of the state", "yours", "needed", "because"], rows)
 
 
 def _keeper(guard: Guard) -> Keep:

@@ -70,51 +70,71 @@ def _guarded(answer: Callable[..., Any]) -> Enough:
     return enough
 
 
+WAYS: tuple[tuple[Callable[[int, int], bool], str], ...] = (
+    (
+        lambda yes, size: 2 * yes >= size,
+        "2 of 4 is half, and not a majority: the other half can do the same, and then two lead in "
+        "one term.",
+    ),
+    (
+        lambda yes, size: yes >= 2,
+        "it counts to two, whatever the size of the cluster: two of three are a majority, two of "
+        "five are not. Two groups could both decide.",
+    ),
+    (
+        lambda yes, size: yes >= size // 2,
+        "it rounds half of the members down: 1 of 3 is not a majority, and a member that is cut "
+        "off would make itself leader.",
+    ),
+    (
+        lambda yes, size: yes >= round(size / 2),
+        "2 of 5 are not a majority (look at how Python rounds: round(2.5) is 2): the others could "
+        "decide something else.",
+    ),
+    (
+        lambda yes, size: yes >= 1,
+        "a single vote is enough for it, and a candidate has that from the start: each could make "
+        "itself leader.",
+    ),
+    (
+        lambda yes, size: yes >= size,
+        "it wants the vote of every member: as soon as one is down, nobody can be elected any "
+        "more. A majority is enough, for any two majorities have a member in common.",
+    ),
+    (
+        lambda yes, size: yes > size // 2 + 1,
+        "it wants one vote more than a majority: that is safe, but a cluster of three stands no "
+        "failure any more, and one of five a single one.",
+    ),
+    (
+        lambda yes, size: 3 * yes >= 2 * size,
+        "it wants two thirds: that is safe, but more than is needed, and a cluster of five stands "
+        "one failure, where it could stand two. Any two majorities have a member in common.",
+    ),
+)
+"""Other ways to count, and what each leads to."""
+
+
 def _misconception(enough: Enough) -> str:
-    """The smallest cluster in which it counts wrongly, and what that leads to."""
-    wrong = [
-        (votes, size)
-        for size in [*range(3, LARGEST + 1), 2, 1]
-        for votes in range(1, size + 1)
-        if enough(list(names(size)[:votes]), list(names(size))) != (2 * votes > size)
-    ]
-    if not wrong:
-        return ""
-    too_few = [(votes, size) for votes, size in wrong if 2 * votes <= size]
-    if too_few:
-        votes, size = too_few[0]
-        if all(2 * votes == size for votes, size in too_few):
+    """The way in which it counts, if it is one of those that many take; else the first wrong
+    count, in the smallest cluster."""
+    cases = [(yes, size) for size in range(3, LARGEST + 1) for yes in range(1, size + 1)]
+    counted = [enough(list(names(size)[:yes]), list(names(size))) for yes, size in cases]
+    for way, told in WAYS:
+        if counted == [way(yes, size) for yes, size in cases]:
+            return told
+    for (yes, size), says in zip(cases, counted, strict=True):
+        if says and 2 * yes <= size:
             return (
-                f"{votes} of {size} is half, and not a majority: the other half can do the same, "
-                "and then two lead in one term."
+                f"{yes} of {size} votes are enough for it: those that are left could elect another "
+                "leader in the same term."
             )
-        if any(size == 2 * votes + 1 and size > 3 for votes, size in too_few) and votes == 2:
-            odd = next(((v, s) for v, s in too_few if s % 2), (votes, size))
-            fixed = all((2, s) in too_few for s in range(4, LARGEST + 1))
-            if fixed:
-                return (
-                    "it counts to two, whatever the size of the cluster: two of three are a "
-                    f"majority, {odd[0]} of {odd[1]} are not. Two groups could both decide."
-                )
+        if not says and 2 * yes > size:
             return (
-                f"{odd[0]} of {odd[1]} are not a majority (look at how Python rounds: round(2.5) "
-                "is 2): the others could decide something else."
+                f"{yes} of {size} are a majority, and it says that they are not: with "
+                f"{size - yes} down nobody is elected, though those that are left could."
             )
-        return (
-            f"{votes} of {size} votes are enough for it: {size // max(votes, 1)} groups could "
-            "each elect a leader of their own in one term."
-        )
-    votes, size = wrong[0]
-    if all((s - 1, s) in wrong for s in range(3, LARGEST + 1)):
-        return (
-            "it wants the vote of every member: as soon as one is down, nobody can be elected any "
-            "more. A majority is enough, for any two majorities have a member in common."
-        )
-    down = size - votes
-    return (
-        f"{votes} of {size} are a majority, and it says that they are not: with {down} of {size} "
-        f"member{'s' * (size > 1)} down nobody is elected, though those that are left could."
-    )
+    return ""
 
 
 ENOUGH = Exercise(

@@ -10,17 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from random import Random
+from typing import Any
 
 from kube_edu.classroom.raft_lab import Act, Plan, names
-from kube_edu.classroom.raft_search import act
+from kube_edu.classroom.raft_scenes import diverged
 
 CALM = 6.0
 """Seconds without a disturbance after which somebody must lead."""
 
 
+def act(at: float, what: str, *who: str, **more: Any) -> Act:
+    """An Act, its moment rounded to what a reader can read."""
+    return Act(round(at, 3), what, who, **more)
+
+
 def rivals(seed: int, members: int = 3) -> Plan:
-    """Two or more stand for election at nearly the same moment, and voters blink: their power
-    fails for an instant."""
+    """Two stand for election before they hear of one another, and a voter blinks: its power fails
+    for an instant."""
     random = Random(f"rivals {seed}")
     everyone = list(names(members))
     random.shuffle(everyone)
@@ -28,7 +34,7 @@ def rivals(seed: int, members: int = 3) -> Plan:
     for _ in range(2):
         first, second, voter = everyone[:3]
         acts.append(act(at, "time out", first))
-        acts.append(act(at + random.random() * 0.012, "time out", second))
+        acts.append(act(at + random.random() * 0.004, "time out", second))
         blink = at + 0.006 + random.random() * 0.022
         acts.append(act(blink, "crash", voter, seconds=0.002))
         at += 0.5
@@ -131,6 +137,24 @@ def healthy(seed: int, members: int = 3) -> Plan:
 def bereaved(seed: int, members: int = 3) -> Plan:
     """The leader is lost, and there is little time to find another (etcd's settings)."""
     return Plan(seed, names(members), (act(3.0, "crash", "leader"),), 8.0)
+
+
+def survivors(seed: int, members: int = 3) -> Plan:
+    """Logs that differ, as after terms with short reigns; and no more members are up than have to
+    be: one of these must be found to lead (plain Raft)."""
+    random = Random(f"survivors {seed}")
+    logs, term = diverged(names(members), random)
+    lost = random.sample(names(members), (members - 1) // 2)
+    return Plan(
+        seed,
+        names(members),
+        tuple(act(0.05, "crash", name) for name in sorted(lost)),
+        CALM,
+        pre_vote=False,
+        check_quorum=False,
+        logs=logs,
+        terms=dict.fromkeys(names(members), term),
+    )
 
 
 Family = Callable[[int, int], Plan]

@@ -14,21 +14,24 @@ from typing import Any
 from kube_edu.classroom.checkers import raft_safety
 from kube_edu.classroom.exercise import Report, Verdict, failed
 from kube_edu.classroom.parting import parting
-from kube_edu.classroom.raft_lab import Act, Plan, World
+from kube_edu.classroom.raft_lab import Plan, World
 from kube_edu.classroom.search import first_failing, shrink, without_one
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, space_time
 
-SHRINKS = 250
+SHRINKS = 120
+MORE_TIME = 20.0
+"""Seconds."""
 
 
 @dataclass(frozen=True)
 class Failing:
-    """What is wrong with a run: the promise, a sentence, and where in the trace."""
+    """What is wrong with a run: the promise, a sentence, and where and when in the trace."""
 
     promise: str
     reason: str
     mark: int
+    time: float
 
 
 Check = Callable[[World], Failing | None]
@@ -48,20 +51,25 @@ def safe(world: World) -> Failing | None:
     """Does every promise of Figure 3 hold?"""
     violation = raft_safety.check(world.trace)
     if violation is not None:
-        return Failing(violation.promise, violation.reason, violation.event)
+        return Failing(violation.promise, violation.reason, violation.event, violation.time)
     if world.broken:
-        return Failing("state-machine safety", world.broken, len(world.trace) - 1)
+        return Failing("state-machine safety", world.broken, len(world.trace) - 1, world.now)
     return None
 
 
 def live(world: World) -> Failing | None:
-    """Is there, in the end, a leader whom a majority follows?"""
-    following = [node for node in world.nodes.values() if node.leader == world.leader != ""]
-    if len(following) > len(world.members) // 2:
+    """Is there, in the end, a leader whom a majority follows? It may be on its way: a world that
+    lacks one gets some more time."""
+
+    def led() -> bool:
+        following = [node for node in world.nodes.values() if node.leader == world.leader != ""]
+        return len(following) > len(world.members) // 2
+
+    if led() or world.run(world.now + MORE_TIME, until=led):
         return None
     up = len(world.nodes)
     reason = f"at {world.now:.0f} s {up} of {len(world.members)} members are up, and nobody leads"
-    return Failing("progress", reason, len(world.trace) - 1)
+    return Failing("progress", reason, len(world.trace) - 1, world.now)
 
 
 @dataclass(frozen=True)
@@ -81,30 +89,24 @@ class Search:
             tried += 1
             if tried % 5 == 1:
                 report(f"run {tried}: {len(plan.members)} members, {len(plan.acts)} disturbances …")
-            return self._judge(self.mine, plan)
+            return self._fails(plan)
 
         found = first_failing(plans, judge)
         if found is None:
             return None
         promise = found[1].promise
 
-        def smaller(plan: Plan) -> Iterator[Plan]:
-            yield from _smaller(plan)
-            if promise != "progress":  # that wants its time
-                yield from _shorter(plan)
-
         def same(plan: Plan) -> Failing | None:
             report("making the failing run smaller …")
-            failing = self._judge(self.mine, plan)
-            if failing is None or failing.promise != promise:
-                return None
-            return failing if self._judge(self.ours, plan) is None else None
+            failing = self._fails(plan)
+            return failing if failing and failing.promise == promise else None
 
-        plan, failing = shrink(found, smaller, same, tries=SHRINKS)
+        plan, failing = shrink((_up_to(*found), found[1]), _smaller, same, tries=SHRINKS)
         return Found(plan, failing, _run(self.mine, plan))
 
-    def verdict(self, found: Found, reason: str) -> Verdict:
-        """`reason` names the misconception; what happened is told below it."""
+    def verdict(self, found: Found, reason: str, *figures: Figure) -> Verdict:
+        """`reason` names the misconception; what happened is told below it, and drawn after the
+        `figures`."""
         trace, failing = found.world.trace, found.failing
         reference = _run(self.ours, found.plan)
         case = f"the smallest case (seed {found.plan.seed}, {len(found.plan.members)} members)"
@@ -114,21 +116,29 @@ class Search:
             "\n".join([f"{case}:", *acts]),
         ]
         apart = parting(trace, reference.trace, telling)
-        return failed(reason, *details, *([apart] if apart else []), figure=self.drawn(found))
-
-    def drawn(self, found: Found) -> Figure:
-        failing = found.failing
-        return space_time(
-            found.world.trace,
-            f"The smallest run that breaks {failing.promise}",
-            members=found.plan.members,
-            mark=failing.mark,
-            why=failing.reason,
+        return failed(
+            reason, *details, *([apart] if apart else []), figure=(*figures, _drawn(found))
         )
+
+    def _fails(self, plan: Plan) -> Failing | None:
+        """What is wrong with a run in which ours does nothing wrong."""
+        failing = self._judge(self.mine, plan)
+        return failing if failing and self._judge(self.ours, plan) is None else None
 
     def _judge(self, make: Callable[[Plan], World], plan: Plan) -> Failing | None:
         world = _run(make, plan)
         return next((found for check in self.checks if (found := check(world))), None)
+
+
+def _drawn(found: Found) -> Figure:
+    failing = found.failing
+    return space_time(
+        found.world.trace,
+        f"The smallest run that breaks {failing.promise}",
+        members=found.plan.members,
+        mark=failing.mark,
+        why=failing.reason,
+    )
 
 
 def _run(make: Callable[[Plan], World], plan: Plan) -> World:
@@ -157,15 +167,9 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
             yield replace(plan, members=members)
 
 
-def _shorter(plan: Plan) -> Iterator[Plan]:
-    for seconds in (plan.seconds / 2, plan.seconds - 1):
-        if seconds > max([act.at + act.seconds for act in plan.acts], default=0) + 0.1:
-            yield replace(plan, seconds=seconds)
-
-
-# -- plans -----------------------------------------------------------------------------------------
-
-
-def act(at: float, what: str, *who: str, **more: Any) -> Act:
-    """An Act, its moment rounded to what a reader can read."""
-    return Act(round(at, 3), what, who, **more)
+def _up_to(plan: Plan, failing: Failing) -> Plan:
+    """Nothing after the failure matters (but who waits for a leader has to wait)."""
+    if failing.promise == "progress":
+        return plan
+    acts = tuple(act for act in plan.acts if act.at <= failing.time)
+    return replace(plan, acts=acts, seconds=round(failing.time + 0.05, 2))

@@ -9,9 +9,19 @@ from typing import Any
 from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plans import mixed, old_leader, rivals, stale_candidate, weather
+from kube_edu.classroom.raft_plans import (
+    bereaved,
+    mixed,
+    old_leader,
+    rivals,
+    stale_candidate,
+    survivors,
+    weather,
+)
 from kube_edu.classroom.raft_search import Search
-from kube_edu.raft import Message, MessageType, Rules, Voter
+from kube_edu.raft import Entry, Message, MessageType, Rules, Voter
+from kube_edu.viz.figure import Figure
+from kube_edu.viz.logs import LogRow, logs
 
 SEEDS = 50
 
@@ -27,15 +37,19 @@ class Paper:
     voter: Voter
     request: Message
 
-    def __str__(self) -> str:
+    def drawn(self) -> Figure:
         voter, request = self.voter, self.request
-        return (
-            f"voter    term {voter.term}, vote {voter.vote or '–'}, last entry {voter.last_index} "
-            f"of term {voter.last_term}\n"
-            f"request  {request.type.name} of {request.source} for term {request.term}, last entry "
-            f"{request.index} of term {request.log_term}\n"
-            f"right    {self.right}"
-        )
+        given = f"has voted for {voter.vote}" if voter.vote else "has not voted"
+        rows = [
+            _log("the voter", voter.last_index, voter.last_term, f"in term {voter.term} {given}"),
+            _log(request.source, request.index, request.log_term, f"asks for term {request.term}"),
+        ]
+        return logs(f"On paper. The right answer is {self.right}", rows)
+
+
+def _log(name: str, last: int, term: int, note: str) -> LogRow:
+    entries = [Entry(1, index) for index in range(1, last)] + [Entry(term, last)]
+    return LogRow(name, entries, note=note)
 
 
 def _asked(term: int, source: str, log_term: int, index: int, pre: bool = False) -> Message:
@@ -60,8 +74,24 @@ PAPERS = (
 
 MISCONCEPTIONS: tuple[tuple[set[str], str], ...] = (
     (
-        {"first", "other", "equal", "longer", "newer, longer"},
+        {"first", "longer", "newer, longer", "next term"},
         "it never gives its vote: nobody is ever elected.",
+    ),
+    (
+        {"first", "longer"},
+        "it votes only in a term later than voter.term: but a request takes its receiver along to "
+        "the newer term before you are asked, so most often the two are equal, and voter.vote is "
+        "empty.",
+    ),
+    (
+        {"two in a term", "shorter", "older, longer"},
+        "it always says yes: to two candidates in one term, and to one that missed what was "
+        "committed.",
+    ),
+    (
+        {"two in a term", "other"},
+        "it remembers by itself to whom it gave its vote. A member that restarts has nothing but "
+        "its disk, which is what voter.vote tells; and here all members share your one function.",
     ),
     (
         {"two in a term"},
@@ -122,12 +152,6 @@ MISCONCEPTIONS: tuple[tuple[set[str], str], ...] = (
         "asked once more by the candidate that it has voted for, it refuses: the request may "
         "have come twice, or the first answer may be lost. The same question gets the same answer.",
     ),
-    (
-        {"other"},
-        "asked by two candidates, each time with voter.vote empty, it says yes to the first only: "
-        "it remembers by itself. A member that restarts has nothing but its disk, which is what "
-        "`voter` tells; and here all members share your one function.",
-    ),
 )
 """Which questions are answered wrongly, and what that tells; the first that fits is told."""
 
@@ -138,12 +162,14 @@ def judge_vote(answer: Callable[..., Any], report: Report) -> Verdict:
     wrong = [paper for paper in PAPERS if grant(paper.voter, paper.request) != paper.right]
     reason = _misconception([paper.name for paper in wrong])
     search = Search(lambda plan: World(plan, Rules(grant_vote=grant)), World)
-    families = ((rivals, 3), (stale_candidate, 3), (old_leader, 3), (weather, 5), (rivals, 5))
-    found = search.find(mixed(SEEDS, *families), report)
+    families = (rivals, stale_candidate, old_leader, survivors, bereaved, weather)
+    found = search.find(
+        mixed(SEEDS, *((family, 3) for family in families), (survivors, 5), (weather, 5)), report
+    )
     if found is not None:
         return search.verdict(found, reason or found.failing.reason)
     if wrong:
-        return failed(reason, f"on paper:\n{wrong[0]}")
+        return failed(reason, figure=wrong[0].drawn())
     return passed(
         f"{SEEDS} clusters with rivals, stale candidates, old leaders and bad weather: one leader "
         "a term, nothing committed is lost, and somebody is always elected in the end."
