@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from kube_edu.classroom.checkers.raft_safety import leader_completeness
 from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import Disk, World
 from kube_edu.classroom.raft_plans import blackout, mixed, rivals, weather
-from kube_edu.classroom.raft_search import Search
+from kube_edu.classroom.raft_search import Search, holds, live, safe
 from kube_edu.raft import HardState, RaftNode
 from kube_edu.viz.tables import Table
 
@@ -74,9 +75,11 @@ def judge_survives(answer: Callable[..., Any], report: Report) -> Verdict:
     guard = Guard(answer)
     kept = _kept(guard, EXAMPLE)
     missing = tuple(name for name in NEEDED if name not in kept)
-    search = Search(lambda plan: World(plan, keep=_keeper(guard)), World)
+    checks = (holds(leader_completeness), safe, live)  # what is lost is told first
+    search = Search(lambda plan: World(plan, keep=_keeper(guard)), World, checks)
     found = search.find(mixed(SEEDS, (rivals, 3), (blackout, 3), (rivals, 5), (weather, 3)), report)
-    reason = FORGETS.get(missing) or f"it forgets {' and '.join(missing)}." if missing else ""
+    forgets = f"it forgets {' and '.join(missing)}: each stands for a promise that it gave."
+    reason = FORGETS.get(missing, forgets) if missing else ""
     if found is not None:
         return search.verdict(found, reason or found.failing.reason)
     excess = [name for name in kept if name in EXCESS]

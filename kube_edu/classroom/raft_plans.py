@@ -125,8 +125,8 @@ def weather(seed: int, members: int = 3) -> Plan:
 
 
 def slow_network(seed: int, members: int = 3) -> Plan:
-    """Nothing happens, but messages take their time."""
-    return Plan(seed, names(members), (), 10.0, pre_vote=False, latency=(120_000, 180_000))
+    """Nothing happens, but messages take their time: longer than a tick or two."""
+    return Plan(seed, names(members), (), 10.0, pre_vote=False, latency=(200_000, 240_000))
 
 
 def healthy(seed: int, members: int = 3) -> Plan:

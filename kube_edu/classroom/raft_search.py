@@ -12,14 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kube_edu.classroom.checkers import raft_safety
+from kube_edu.classroom.checkers.violation import Violation
 from kube_edu.classroom.exercise import Report, Verdict, failed
 from kube_edu.classroom.parting import parting
 from kube_edu.classroom.raft_lab import Plan, World
 from kube_edu.classroom.search import first_failing, shrink, without_one
-from kube_edu.trace import Event
+from kube_edu.trace import Event, Trace
 from kube_edu.viz import Figure, space_time
 
 SHRINKS = 120
+ROWS = 30
+"""Of the figure; of a longer run the end is what matters."""
 MORE_TIME = 20.0
 """Seconds."""
 
@@ -47,14 +50,23 @@ class Found:
     world: World
 
 
+def holds(promise: Callable[[Trace], Violation | None]) -> Check:
+    """A check of what a checker says of the trace."""
+
+    def check(world: World) -> Failing | None:
+        violation = promise(world.trace)
+        if violation is None:
+            return None
+        return Failing(violation.promise, violation.reason, violation.event, violation.time)
+
+    return check
+
+
 def safe(world: World) -> Failing | None:
     """Does every promise of Figure 3 hold?"""
-    violation = raft_safety.check(world.trace)
-    if violation is not None:
-        return Failing(violation.promise, violation.reason, violation.event, violation.time)
     if world.broken:
         return Failing("state-machine safety", world.broken, len(world.trace) - 1, world.now)
-    return None
+    return holds(raft_safety.check)(world)
 
 
 def live(world: World) -> Failing | None:
@@ -68,7 +80,9 @@ def live(world: World) -> Failing | None:
     if led() or world.run(world.now + MORE_TIME, until=led):
         return None
     up = len(world.nodes)
-    reason = f"at {world.now:.0f} s {up} of {len(world.members)} members are up, and nobody leads"
+    reason = (
+        f"{up} of {len(world.members)} members are up, and at {world.now:.0f} s still nobody leads"
+    )
     return Failing("progress", reason, len(world.trace) - 1, world.now)
 
 
@@ -138,6 +152,7 @@ def _drawn(found: Found) -> Figure:
         members=found.plan.members,
         mark=failing.mark,
         why=failing.reason,
+        rows=ROWS,
     )
 
 

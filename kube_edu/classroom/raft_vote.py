@@ -39,9 +39,13 @@ class Paper:
 
     def drawn(self) -> Figure:
         voter, request = self.voter, self.request
-        given = f"has voted for {voter.vote}" if voter.vote else "has not voted"
         rows = [
-            _log("the voter", voter.last_index, voter.last_term, f"in term {voter.term} {given}"),
+            _log(
+                "the voter",
+                voter.last_index,
+                voter.last_term,
+                f"term {voter.term}, vote {voter.vote or '–'}",
+            ),
             _log(request.source, request.index, request.log_term, f"asks for term {request.term}"),
         ]
         return logs(f"On paper. The right answer is {self.right}", rows)
