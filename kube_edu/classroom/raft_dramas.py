@@ -49,6 +49,36 @@ election, in terms of its own, and brings them along when it is back."""
 PATIENT_LINK = replace(FLAPPING_LINK, pre_vote=True)
 """The same, but members ask first whether they would be elected (PreVote): no term is made up."""
 
+UNEQUAL_LOGS = Plan(
+    seed=1,
+    acts=(
+        Act(0.1, "time out", ("etcd-3",)),
+        Act(0.4, "cut off", ("etcd-3",)),
+        *(Act(0.5 + n / 100, "propose", ("etcd-3",), data=f"y={n}") for n in (1, 2, 3)),
+        Act(0.7, "time out", ("etcd-1",)),
+        Act(0.9, "propose", ("etcd-1",), data="x=paid"),
+        Act(1.3, "crash", ("etcd-1",)),
+        Act(1.4, "heal"),
+        Act(1.7, "time out", ("etcd-3",)),
+    ),
+    seconds=5.0,
+    pre_vote=False,
+    check_quorum=False,
+)
+"""A longer log, which ends in an older term, against a shorter one that has what was committed."""
+
+POWER_CUT = Plan(
+    seed=6,
+    acts=(
+        Act(0.5, "time out", ("etcd-1",)),
+        Act(0.502, "time out", ("etcd-3",)),
+        Act(0.515, "crash", ("etcd-2",), seconds=0.003),
+    ),
+    seconds=1.0,
+    pre_vote=False,
+)
+"""Two candidates, and the third member's power fails between their requests."""
+
 DRAMAS = {
     "one election": ELECTION,
     "split vote": SPLIT_VOTE,

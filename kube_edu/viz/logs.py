@@ -205,7 +205,7 @@ class _Logs:
         y = self.drawing.height - 14
         entries = [(TERMS[0], "term above command"), (GREEN, "committed, as it knows")]
         if any(row.match is not None for row in self.rows):
-            entries.append((BLUE, "▼ the same as the leader's up to here, as it knows"))
+            entries.append((BLUE, "▼ like the leader's up to here, as it knows"))
         if self.conflicts:
             entries.append((RED, "not the leader's entry"))
         self.drawing.legend(18, y, entries)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_edu.classroom import declarative, welcome
+from kube_edu.classroom import declarative, elections, welcome
 from kube_edu.classroom.exercise import Exercise
 
 
@@ -26,6 +26,7 @@ LABS = {
     "02_expose": declarative.lab.exercises["expose"],
     "02_plan": declarative.lab.exercises["plan"],
     "02_manage_replicas": declarative.lab.exercises["manage_replicas"],
+    **{f"04_{name}": exercise for name, exercise in elections.lab.exercises.items()},
 }
 ANSWERS = {name: answers(name) for name in LABS}
 
