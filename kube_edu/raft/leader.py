@@ -18,6 +18,7 @@ from kube_edu.raft.rules import Leader
 if TYPE_CHECKING:
     from kube_edu.raft.node import RaftNode
 
+
 class Leadership:
     """One term in office of one member."""
 

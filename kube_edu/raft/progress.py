@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
+
 class ProgressState(Enum):
     PROBE = "probe"  # looking for where the logs agree: one message at a time
     REPLICATE = "replicate"  # they agree: send as entries come, without waiting

@@ -133,7 +133,7 @@ class Servers:
     def command(self, size: int = 0) -> bytes:
         """One that was never used before."""
         self._numbers += 1
-        return b"%d" % self._numbers + b"x" * size
+        return b"command-%d" % self._numbers + b"x" * size
 
     def propose(self, name: str, command: bytes | None = None) -> bool:
         """Offer a command to one member; False if it does not take it."""
@@ -265,8 +265,8 @@ class Servers:
         self.loop.call_at(arrival, self._deliver, message)
 
     def _deliver(self, message: Message) -> None:
-        server = self[message.to]
-        arrived = server.connected and self[message.source].connected and server.node is not None
+        server, sender = self[message.to], self[message.source]
+        arrived = server.connected and sender.connected and sender.node is not None
         if server.node is not None and arrived:
             server.node.step(message)
             self._work(server)
@@ -277,9 +277,7 @@ class Servers:
             sender = self[message.source]
             self.loop.call_later(after, self._reported, sender, sender.node, message.to, arrived)
 
-    def _reported(
-        self, server: Server, node: RaftNode | None, member: str, arrived: bool
-    ) -> None:
+    def _reported(self, server: Server, node: RaftNode | None, member: str, arrived: bool) -> None:
         if node is not None and server.node is node:
             node.report_snapshot(member, arrived)
             self._work(server)

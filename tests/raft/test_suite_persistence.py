@@ -77,7 +77,7 @@ def test_figure_8(seed: int) -> None:
     servers = Servers(seed, 5)
     random = servers.random
     servers.agree(1)
-    for _ in range(30):
+    for _ in range(15):
         for name in servers.names:
             servers.propose(name)
         servers.run_for(random.uniform(0, 0.02))
@@ -85,8 +85,8 @@ def test_figure_8(seed: int) -> None:
         down = [name for name in servers.names if servers[name].node is None]
         while len(down) > 2:
             servers.start(down.pop(random.randrange(len(down))))
-        for _ in range(40):
-            servers.run_for(TICK / 20)
+        for _ in range(200):
+            servers.run_for(TICK / 10)
             if servers.leading():
                 break
     servers.start(*(name for name in servers.names if servers[name].node is None))
