@@ -134,7 +134,7 @@ class DeploymentController(Controller):
         selector = meta.clone(deployment["spec"]["selector"])
         selector["matchLabels"] = {**(selector.get("matchLabels") or {}), HASH_LABEL: digest}
         annotations = {
-            **rollout.annotations(deployment, {}, old),
+            **rollout.replicaset_annotations(deployment, {}, old),
             **rollout.size_annotations(deployment),
         }
         replicaset: Object = {
@@ -184,7 +184,7 @@ class DeploymentController(Controller):
         if new is None:
             return None
         had = meta.annotations(new)
-        annotations = rollout.annotations(deployment, had, old)
+        annotations = rollout.replicaset_annotations(deployment, had, old)
         min_ready = deployment["spec"].get("minReadySeconds", 0)
         if annotations != had or min_ready != new["spec"].get("minReadySeconds", 0):
             metadata = {**new["metadata"], "annotations": annotations}

@@ -166,7 +166,9 @@ def template_hash(deployment: Object) -> str:
     return "".join(alphabet[ord(digit) % len(alphabet)] for digit in str(digest))
 
 
-def annotations(deployment: Object, had: dict[str, str], old: Sequence[Object]) -> dict[str, str]:
+def replicaset_annotations(
+    deployment: Object, had: dict[str, str], old: Sequence[Object]
+) -> dict[str, str]:
     """What the new ReplicaSet is annotated with, from what it had: the Deployment's annotations,
     its revision, and the revisions that it had before (upstream SetNewReplicaSetAnnotations)."""
     copied = meta.annotations(deployment).items()
