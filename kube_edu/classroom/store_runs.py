@@ -1,0 +1,233 @@
+"""What the exercises of lab 03 share: a store, clients whose requests are written down, and the
+search for a run that goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+from kube_edu.classroom.etcd_client import Etcd, Unanswered
+from kube_edu.classroom.etcd_cluster import EtcdCluster
+from kube_edu.classroom.exercise import Judge, Report, Verdict, failed, passed
+from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.parting import parting
+from kube_edu.classroom.search import first_failing, shrink
+from kube_edu.etcd.messages import Event, TxnRequest
+from kube_edu.host import HttpClient
+from kube_edu.trace import Event as Step
+from kube_edu.viz.figure import Figure
+from kube_edu.viz.revisions import Rider, revisions
+
+PATIENCE = 15.0
+"""Virtual seconds within which all must be done, once nothing more happens to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A request of a client that was executed; `revision` is 0 if it changed nothing."""
+
+    who: str
+    method: str
+    request: Any
+    revision: int
+
+    def compares(self, key: str) -> list[str]:
+        """The targets that it compares of a key."""
+        if not isinstance(self.request, TxnRequest):
+            return []
+        return [c.target.name for c in self.request.compare if c.key == key.encode()]
+
+
+class ClientOf(Etcd):
+    """A client whose deeds are written down. `pace` is how slow its network is, `lost` the
+    numbers of those of its writes whose answers never arrive."""
+
+    def __init__(
+        self,
+        clients: Sequence[HttpClient],
+        who: str,
+        deeds: list[Deed],
+        random: Random,
+        pace: float = 0.02,
+        lost: Sequence[int] = (),
+    ) -> None:
+        super().__init__(clients)
+        self._who = who
+        self._deeds = deeds
+        self._random = random
+        self._pace = pace
+        self._lost = lost
+        self._writes = 0
+
+    async def _ask(self, method: str, request: Any) -> Any:
+        await asyncio.sleep(self._random.uniform(0.2, 1.0) * self._pace)
+        answer = await super()._ask(method, request)
+        revision = answer.header.revision if _changed(method, request, answer) else 0
+        self._deeds.append(Deed(self._who, method, request, revision))
+        if method in ("put", "txn", "delete_range"):
+            self._writes += 1
+            if self._writes in self._lost:
+                raise Unanswered("the connection broke before the answer came")
+        await asyncio.sleep(self._random.uniform(0.2, 1.0) * self._pace)
+        return answer
+
+
+def _changed(method: str, request: Any, answer: Any) -> bool:
+    if method == "txn":
+        ops = request.success if answer.succeeded else request.failure
+        return any(
+            op.request_put is not None
+            or (done.response_delete_range is not None and done.response_delete_range.deleted > 0)
+            for op, done in zip(ops, answer.responses, strict=True)
+        )
+    return method == "put" or (method == "delete_range" and answer.deleted > 0)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`kind` tells failures apart, whatever names and numbers the reason has in it."""
+
+    kind: str
+    reason: str
+    revision: int = 0
+    riders: tuple[Rider, ...] = ()
+
+
+class Run:
+    """One run of a student's function: subclasses say what happens in it."""
+
+    def __init__(self, answer: Callable[..., Any], members: int, seed: int) -> None:
+        self.guard = Guard(answer)
+        self.etcd = EtcdCluster(members, seed)
+        self.random = Random(seed)
+        self.deeds: list[Deed] = []
+        self._busy: dict[str, bool] = {}
+
+    def failure(self) -> Failure | None:
+        """Let it happen, and look for what is wrong."""
+        try:
+            self.happen()
+        except Slip:
+            pass
+        if self.guard.slips:
+            return Failure(self.guard.slips[0].args[0][:40], str(self.guard.slips[0]))
+        return self.wrong()
+
+    def happen(self) -> None:
+        raise NotImplementedError
+
+    def wrong(self) -> Failure | None:
+        raise NotImplementedError
+
+    def client(self, name: str, *, pace: float = 0.02, lost: Sequence[int] = ()) -> ClientOf:
+        return ClientOf(self.etcd.connections(name), name, self.deeds, self.random, pace, lost)
+
+    def start(self, name: str, program: Callable[[], Awaitable[None]]) -> None:
+        """Run a program on a client's machine; what the student's function did there that no
+        answer may do ends it."""
+        self._busy[name] = True
+
+        async def run(clients: list[HttpClient]) -> None:
+            with suppress(Slip):
+                await program()
+            self._busy[name] = False
+
+        self.etcd.start(name, run)
+
+    def wait(self, patience: float = PATIENCE) -> None:
+        """Let time pass until all programs have come to their end, or patience has."""
+        with suppress(TimeoutError):
+            self.etcd.run_until(lambda: not self.busy or bool(self.guard.slips), patience)
+
+    @property
+    def busy(self) -> list[str]:
+        """Whose programs are not at their end; a machine without power runs none."""
+        machines = self.etcd.simulation.machines
+        return [n for n, busy in self._busy.items() if busy and machines[n].state != "down"]
+
+    # --- what was done
+
+    def author(self, revision: int) -> Deed | None:
+        return next((deed for deed in self.deeds if deed.revision == revision), None)
+
+    def history(self, key: str) -> Iterator[tuple[int, Event]]:
+        """(revision, event) of a key."""
+        for number, events in enumerate(self.etcd.changes()):
+            for event in events:
+                if event.kv.key == key.encode():
+                    yield number + 2, event
+
+    def drawn(self, title: str, failure: Failure) -> Figure:
+        authors = {deed.revision: deed.who for deed in self.deeds if deed.revision}
+        expired = [step.fields["revision"] for step in self.etcd.trace.select("etcd.apply")
+                   if step.fields["op"] == "lease_revoke"]  # fmt: skip
+        for revision in expired:
+            authors.setdefault(revision, "(lease over)")
+        return revisions(
+            title,
+            self.etcd.changes(),
+            riders=failure.riders,
+            authors=authors,
+            compacted=self.etcd.compacted,
+            wrong=failure.revision,
+        )
+
+
+class Story(Protocol):
+    """A case: what befalls a run, in words."""
+
+    def __str__(self) -> str: ...
+
+
+Case = TypeVar("Case", bound=Story)
+
+
+def searching(
+    run: Callable[[Case, Callable[..., Any]], Run],
+    reference: Callable[..., Any],
+    cases: Sequence[Case],
+    simpler: Callable[[Case], Iterable[Case]],
+    title: str,
+    praise: str,
+) -> Judge:
+    """A judge that tries every case, and draws the smallest in which an answer fails."""
+
+    def judge(answer: Callable[..., Any], report: Report) -> Verdict:
+        tried = 0
+
+        def attempt(case: Case) -> tuple[Run, Failure] | None:
+            nonlocal tried
+            tried += 1
+            report(f"run {tried}: {case}")
+            running = run(case, answer)
+            failure = running.failure()
+            return (running, failure) if failure else None
+
+        found = first_failing(cases, attempt)
+        if found is None:
+            return passed(f"{len(cases)} runs, {praise}")
+        kind = found[1][1].kind
+
+        def same(case: Case) -> tuple[Run, Failure] | None:
+            again = attempt(case)
+            return again if again and again[1].kind == kind else None
+
+        case, (running, failure) = shrink(found, simpler, same, tries=30)
+        other = run(case, reference)
+        other.failure()
+        apart = parting(running.etcd.trace, other.etcd.trace, _telling)
+        details = [f"the smallest such run: {case}", *([apart] if apart else [])]
+        return failed(failure.reason, *details, figure=running.drawn(title, failure))
+
+    return judge
+
+
+def _telling(step: Step) -> Any:
+    """What became of the store."""
+    if step.kind != "etcd.apply" or not step.fields["keys"]:
+        return None
+    return step.fields["op"], step.fields["keys"]
