@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -57,7 +58,7 @@ class CounterRun(Run):
     def happen(self) -> None:
         names = CLIENTS[: self._case.clients]
         for name in names:
-            self.start(name, lambda name=name: self._count(name))  # type: ignore[misc]
+            self.start(name, partial(self._count, name))
         if self._case.operator:
             self.start("operator", self._operate)
         if self._case.crash:
@@ -97,8 +98,9 @@ class CounterRun(Run):
             deleted = event.type is EventType.DELETE
             if deed is None or deed.who != "operator":
                 if deleted:
-                    return Failure("deletes", "it deletes the counter: for a moment there is "
-                                   "none, and whoever looks then begins at 1.", revision)  # fmt: skip
+                    return Failure("deletes", "it deletes the counter: for a moment there "
+                                   "is none, and whoever looks then begins at 1.",
+                                   revision)  # fmt: skip
                 if value != str(before + 1):
                     how, why = _why(deed)
                     count = f"the counter was {before}, and is {value} at revision {revision}"
@@ -197,7 +199,7 @@ INCREMENT = Exercise(
     [
         "Read the counter; then write it in a Txn that succeeds only if nobody has written it "
         "since. Which of the numbers of a key tells that?",
-        "The mod revision: compare(\"mod\", key, \"=\", kv.mod_revision). For a key that is not "
+        'The mod revision: compare("mod", key, "=", kv.mod_revision). For a key that is not '
         "there, all its numbers are 0, and the Txn can ask for just that.",
         "If answer.succeeded is False somebody was faster: read again, and try again (a `while "
         "True` around all of it). Catch no errors.",

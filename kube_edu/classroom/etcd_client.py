@@ -114,10 +114,12 @@ def compare(target: str, key: str, result: str, wanted: Any) -> Compare:
     """`compare("create", "lock", "=", 0)`: the key "lock" does not exist. The target is "create",
     "mod", "version", "lease" or "value", the result "=", "!=", ">" or "<"."""
     if target not in TARGETS or result not in RESULTS:
-        raise ValueError(f"compare({target!r}, …, {result!r}, …): the target is one of "
-                         f"{', '.join(TARGETS)}, the result one of {'  '.join(RESULTS)}")  # fmt: skip
+        raise ValueError(
+            f"compare({target!r}, …, {result!r}, …): the target is one of "
+            f"{', '.join(TARGETS)}, the result one of {'  '.join(RESULTS)}"
+        )
     kind, name = TARGETS[target]
-    value = str(wanted).encode() if target == "value" else int(wanted)
+    value: Any = str(wanted).encode() if target == "value" else int(wanted)
     return Compare(RESULTS[result], kind, key.encode(), **{name: value})
 
 

@@ -1,8 +1,8 @@
 """A store and its clients, with nothing of Kubernetes around: what lab 03 plays with.
 
-    e = EtcdCluster(members=3, seed=7)
-    print(e.etcdctl("put greeting hello"))
-    e.revisions("What happened")
+e = EtcdCluster(members=3, seed=7)
+print(e.etcdctl("put greeting hello"))
+e.revisions("What happened")
 """
 
 from __future__ import annotations

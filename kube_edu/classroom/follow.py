@@ -241,9 +241,10 @@ class FollowRun(Run):
     def _what_is_wrong(self) -> Failure | None:
         if self._mirror.set_back:
             key, old, newest = self._mirror.set_back
-            return Failure("back in time", f"the mirror goes back in time: {key} is set to what "
-                           f"it was at revision {old}, after it had been as of revision {newest}. "
-                           "A watch goes on behind the last change that was seen.", old)  # fmt: skip
+            return Failure("back in time", f"the mirror goes back in time: {key} is set to "
+                           f"what it was at revision {old}, after it had been as of revision "
+                           f"{newest}. A watch goes on behind the last change that was "
+                           "seen.", old)  # fmt: skip
         if self._came_to_an_end:
             return Failure("ends", "it came to its end, and nobody follows the keys any more: a "
                            "watch that ends is broken, not finished. Watch again.")  # fmt: skip

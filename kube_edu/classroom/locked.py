@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, compare, delete, put
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.store_runs import ClientOf, Deed, Failure, Run, searching
-from kube_edu.etcd.messages import Event, EventType, KeyValue
+from kube_edu.classroom.store_runs import TTL, Deed, Failure, Run, searching
+from kube_edu.etcd.messages import Event, EventType
 
 LOCK, KEY = "lock", "result"
 WORKERS = ("ann", "bob", "cat", "dan")
-TTL = 4
-FROZEN = 9.0
-"""Virtual seconds that a frozen machine stays so: its lease runs out meanwhile."""
-WAITING = 25.0
-"""Virtual seconds in which everybody must have had a turn, failures and all."""
+WAITING = 75.0
+"""Virtual seconds in which everybody must have had a turn: a connection to a machine without power
+is silent for half a minute before it is given up."""
 
-BEFORE = "the key was deleted between your look and your watch, and a watch from now on is not "
-WATCHED = BEFORE + "told. Watch from the revision after the one at which you looked."
+FREEZES, DIES = "is frozen for a while", "loses its power"
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,7 @@ async def under_lock(etcd: Etcd, lock: str, me: str, lease: int, key: str, work:
                 break
     token = taken.revision
     result = await work()
-    done = await etcd.txn(
-        [compare("create", lock, "=", token)], [put(key, result), delete(lock)]
-    )
+    done = await etcd.txn([compare("create", lock, "=", token)], [put(key, result), delete(lock)])
     return done.succeeded
 
 
@@ -81,7 +77,7 @@ class LockRun(Run):
 
     def happen(self) -> None:
         for name in self._turns:
-            self.start(name, lambda name=name: self._work_under_lock(name))  # type: ignore[misc]
+            self.start(name, partial(self._work_under_lock, name))
         if self._case.crash:
             self.etcd.run_for(self.random.uniform(0.1, 2))
             self.etcd.crash(self.random.choice(list(self.etcd.members)))
@@ -93,177 +89,159 @@ class LockRun(Run):
         keeping: asyncio.Task[None] | None = None
         try:
             turn.lease = await etcd.grant(TTL)
-            keeping = asyncio.create_task(self._keep(name, turn.lease))
+            keeping = asyncio.create_task(self.keep_alive(name, turn.lease))
             turn.returned = await self.guard.call_async(
-                etcd, LOCK, name, turn.lease, KEY, lambda: self._work(name)
+                etcd, LOCK, name, turn.lease, KEY, partial(self._work, name)
             )
         except (ConnectionError, TimeoutError):
             turn.gave_up = True
-        if turn.gave_up and keeping is not None:
-            keeping.cancel()
-
-    async def _keep(self, name: str, lease: int) -> None:
-        """Keeps a lease alive for as long as the machine lives."""
-        etcd = self.etcd.client(name)
-        while True:
-            await asyncio.sleep(TTL / 4)
-            try:
-                if not await etcd.keep_alive(lease):
-                    return
-            except (ConnectionError, TimeoutError):
-                pass
+            if keeping is not None:
+                keeping.cancel()
 
     async def _work(self, name: str) -> str:
         turn = self._turns[name]
-        holder = self._lock_at(len(self.etcd.changes()) + 1)
-        turn.started = len(self.etcd.changes()) + 1
-        turn.held = holder is not None and holder.lease == turn.lease
-        if not self._befallen and self._case.befalls:
+        turn.started, turn.held = self.revision, self._holds(name, self.revision)
+        takes = self.random.uniform(0.3, 3)
+        if self._case.befalls and not self._befallen:
             self._befallen = name
-            machine = self.etcd.simulation.machines[name]
-            asyncio.get_running_loop().call_later(
-                0.1, machine.crash if "power" in self._case.befalls else machine.pause,
-                context=EMPTY
-            )  # fmt: skip
-            asyncio.get_running_loop().call_later(FROZEN, machine.resume, context=EMPTY)
-        await asyncio.sleep(self.random.uniform(0.3, 1.5))
+            when = self.random.choice((0.1, takes + self.random.uniform(0, 0.6)))
+            self.befall(name, when, power=self._case.befalls == DIES)
+        await asyncio.sleep(takes)
         return f"of {name}"
 
     # --- what is wrong
 
     def wrong(self) -> Failure | None:
-        for revision, event in self._all():
-            key = event.kv.key.decode()
-            if key == LOCK:
-                found = self._wrong_lock(revision, event)
-            else:
-                found = self._wrong_write(revision) if key == KEY else None
-            if found is not None:
-                return found
-        return self._wrong_turn()
-
-    def _wrong_lock(self, revision: int, event: Event) -> Failure | None:
-        deed, before = self.author(revision), self._lock_at(revision - 1)
-        if deed is None:
-            return None  # a lease ran out, or an answer was lost
-        turn = self._turns.get(deed.who, Turn())
-        if event.type is EventType.DELETE:
-            if before is not None and before.lease != turn.lease:
-                return Failure("deletes", f"{deed.who} gives the lock back at revision "
-                               f"{revision}, but it is {before.value.decode()}'s by now: its own "
-                               "lease had run out. Compare, and delete, in one Txn.",
-                               revision)  # fmt: skip
-            return None
-        if before is not None and before.lease != turn.lease:
-            how = ("a look and a put are two steps, and between them somebody else came. "
-                   "Compare, and put, in one Txn.")  # fmt: skip
-            return Failure("steals", f"{deed.who} takes the lock at revision {revision}, though "
-                           f"{before.value.decode()} has it: {how}", revision)  # fmt: skip
-        if event.kv.lease != turn.lease:
-            return Failure("no lease", f"the lock of {deed.who} does not hang on the lease: if "
-                           f"{deed.who} dies, nobody ever gets it again.", revision)  # fmt: skip
-        return None
-
-    def _wrong_write(self, revision: int) -> Failure | None:
-        deed, before = self.author(revision), self._lock_at(revision - 1)
-        if deed is None:
-            return None
-        turn = self._turns[deed.who]
-        if before is not None and before.lease == turn.lease:
-            return None
-        holder = f"{before.value.decode()} has the lock" if before else "nobody has the lock"
-        return Failure(f"writes {_kind(deed)}", f"{deed.who} writes its result at revision "
-                       f"{revision}, though {holder}: {_why_written(deed)}", revision)  # fmt: skip
-
-    def _wrong_turn(self) -> Failure | None:
-        wrote = {deed.who: deed.revision for deed in self.deeds
-                 if deed.revision in dict(self.history(KEY))}  # fmt: skip
+        for deed in sorted(self.deeds, key=lambda deed: deed.revision):
+            for event in self.etcd.changes()[deed.revision - 2] if deed.revision else ():
+                how = {LOCK: self._wrong_lock, KEY: self._wrong_write}.get(event.kv.key.decode())
+                if how is not None and (found := how(deed, event)):
+                    return found
         for name, turn in self._turns.items():
-            if turn.gave_up or name in self._dead():
-                continue
-            if turn.started and not turn.held:
-                return Failure("works without", f"{name} begins to work without having the "
-                               "lock.", turn.started)  # fmt: skip
-            if turn.returned is ...:
-                found = self._stuck(name)
-            else:
-                found = self._wrong_end(name, turn, wrote.get(name, 0))
-            if found:
+            ends = not turn.gave_up and name not in self._dead
+            if ends and (found := self._wrong_turn(name, turn)):
                 return found
         return None
 
-    def _wrong_end(self, name: str, turn: Turn, wrote: int) -> Failure | None:
+    def _wrong_lock(self, deed: Deed, event: Event) -> Failure | None:
+        who, at = deed.who, deed.revision
+        before = self.at(LOCK, at - 1)
+        others = before is not None and not self._holds(who, at - 1)
+        owner = before.value.decode() if before else ""
+        if event.type is EventType.DELETE:
+            if not others:
+                return None
+            return Failure("deletes", f"{who} gives the lock back at revision {at}, but it is "
+                           f"{owner}'s by now: its own lease had run out. Compare, and delete, in "
+                           "one Txn.", at)  # fmt: skip
+        if others:
+            looked = any(d.who == who and d.method == "range" for d in self.deeds)
+            why = ("a look and a put are two steps, and between them somebody else came. Compare, "
+                   "and put, in one Txn." if looked else
+                   "a put asks nobody. Put only if there is no lock, in one Txn.")  # fmt: skip
+            return Failure(f"steals {looked}", f"{who} takes the lock at revision {at}, though "
+                           f"{owner} has it: {why}", at)  # fmt: skip
+        if event.kv.lease != self._turns[who].lease:
+            return Failure("no lease", f"the lock of {who} does not hang on the lease: if {who} "
+                           "dies, nobody ever gets it again.", at)  # fmt: skip
+        return None
+
+    def _wrong_write(self, deed: Deed, event: Event) -> Failure | None:
+        if self._holds(deed.who, deed.revision - 1):
+            return None
+        holder = self.at(LOCK, deed.revision - 1)
+        has = f"{holder.value.decode()} has the lock" if holder else "nobody has the lock"
+        kind, why = self._why_written(deed)
+        return Failure(kind, f"{deed.who} writes its result at revision {deed.revision}, though "
+                       f"{has}: {why}", deed.revision)  # fmt: skip
+
+    def _why_written(self, deed: Deed) -> tuple[str, str]:
+        before = [d for d in self.deeds[: self.deeds.index(deed)] if d.who == deed.who]
+        if deed.method == "put" and before[-1].method == "range":
+            return "looks", ("it looks first, and then writes, and may be frozen between the "
+                             "two. Make the comparison a part of the write.")  # fmt: skip
+        if deed.method == "put":
+            return "put", ("a put asks nothing. Write in a Txn that compares whether the lock is "
+                           "still the one that was taken.")  # fmt: skip
+        if not deed.compares(LOCK):
+            return "nothing", "its Txn compares nothing about the lock."
+        return "anybody", ("what its Txn compares holds for anybody's lock. The revision at which "
+                           "you took it is yours alone: that is a fencing token.")  # fmt: skip
+
+    def _wrong_turn(self, name: str, turn: Turn) -> Failure | None:
+        if turn.started and not turn.held:
+            return Failure("works without", f"{name} begins to work without having the "
+                           "lock.", turn.started)  # fmt: skip
+        if found := self._impatient(name):
+            return found
+        if turn.returned is ...:
+            return self._stuck(name)
         if not turn.started:
             return Failure("no turn", f"{name} returns {turn.returned!r} without having worked: "
                            "when somebody else has the lock, wait for it.")  # fmt: skip
-        if bool(turn.returned) != bool(wrote) or turn.returned is None:
+        wrote = next((d.revision for d in self.deeds
+                      if d.who == name and d.revision in dict(self.history(KEY))), 0)  # fmt: skip
+        if turn.returned is not bool(wrote):
             was = "was written" if wrote else "was not written"
             return Failure("returns", f"{name} returns {turn.returned!r}, and its result {was}: "
                            "the caller must be told.", wrote)  # fmt: skip
-        holder = self._lock_at(len(self.etcd.changes()) + 1)
-        if wrote and holder is not None and holder.lease == turn.lease:
-            return Failure("keeps", f"{name} is done, and keeps the lock: for as long as its "
-                           "lease is kept alive nobody else gets it.", wrote)  # fmt: skip
+        if self._holds(name, self.revision):
+            return _keeps(name, wrote)
         if not wrote and name != self._befallen and not self._case.crash:
             return Failure("refused", f"{name} had the lock all the time, and its result was not "
                            "written: compare with what the lock was when you took it.")  # fmt: skip
         return None
 
+    def _impatient(self, name: str) -> Failure | None:
+        """Each time that the lock becomes free is a reason to ask for it once more."""
+        freed = sum(event.type is EventType.DELETE for _, event in self.history(LOCK))
+        asked = sum(d.who == name and not d.revision and d.method in ("range", "txn")
+                    for d in self.deeds)  # fmt: skip
+        if asked <= 2 * freed + 4:
+            return None
+        return Failure("asks", f"{name} asks for the lock {asked} times, and it became free "
+                       f"{freed} times. Do not ask whether something has happened: watch the "
+                       "lock.")  # fmt: skip
+
     def _stuck(self, name: str) -> Failure | None:
-        holder = self._lock_at(len(self.etcd.changes()) + 1)
+        holder = self.at(LOCK, self.revision)
         if holder is None:
             last = max((revision for revision, _ in self.history(LOCK)), default=0)
             return Failure("waits", f"nobody has the lock since revision {last}, and {name} still "
-                           f"waits: {WATCHED}", last)  # fmt: skip
+                           "waits: the key was deleted between your look and your watch, and a "
+                           "watch from now on is not told. Watch from the revision after the one "
+                           "at which you looked.", last)  # fmt: skip
         owner = holder.value.decode()
-        if owner in self._dead() or self._turns.get(owner, Turn()).returned is not ...:
-            return Failure("keeps", f"{owner} is done, and keeps the lock: for as long as its "
-                           "lease is kept alive nobody else gets it.",
-                           holder.mod_revision)  # fmt: skip
+        if self._turns[owner].returned is not ...:
+            return _keeps(owner, holder.mod_revision)
         return Failure("hangs", f"{name} does not come to its end.", holder.mod_revision)
 
+    def _holds(self, name: str, revision: int) -> bool:
+        lock = self.at(LOCK, revision)
+        return lock is not None and lock.lease in (self._turns[name].lease, 0) \
+            and lock.value.decode() == name  # fmt: skip
+
+    @property
     def _dead(self) -> list[str]:
-        return [self._befallen] if "power" in self._case.befalls else []
-
-    def _lock_at(self, revision: int) -> KeyValue | None:
-        """The lock as it was at a revision."""
-        found = None
-        for at, event in self.history(LOCK):
-            if at <= revision:
-                found = event.kv if event.type is EventType.PUT else None
-        return found
-
-    def _all(self) -> Iterator[tuple[int, Event]]:
-        for number, events in enumerate(self.etcd.changes()):
-            for event in events:
-                yield number + 2, event
+        return [self._befallen] if self._case.befalls == DIES else []
 
 
-def _kind(deed: Deed) -> str:
-    return deed.method if deed.method == "put" else ",".join(deed.compares(LOCK))
-
-
-def _why_written(deed: Deed) -> str:
-    if deed.method == "put":
-        return ("whatever one has looked at before, a put asks nothing. It takes a moment to be "
-                "frozen between two steps: make the comparison part of the write.")  # fmt: skip
-    if not deed.compares(LOCK):
-        return "its Txn compares nothing about the lock."
-    return ("what its Txn compares holds for anybody's lock. The revision at which you took it is "
-            "yours alone: that is a fencing token.")  # fmt: skip
+def _keeps(name: str, revision: int) -> Failure:
+    return Failure("keeps", f"{name} is done, and keeps the lock: for as long as its lease is "
+                   "kept alive nobody else gets it.", revision)  # fmt: skip
 
 
 def _cases() -> Iterator[Case]:
     yield Case(1)
     yield Case(2, 2)
     yield Case(3, 3)
-    yield Case(4, 2, "loses its power")
-    yield Case(5, 2, "is frozen for a while")
-    yield Case(6, 1, "is frozen for a while")
+    yield Case(4, 2, DIES)
+    yield Case(5, 2, FREEZES)
+    yield Case(6, 1, FREEZES)
     for seed in range(7, 51):
         random = Random(seed)
-        befalls = ("", "is frozen for a while", "loses its power", "is frozen for a while")
-        yield Case(seed, random.randint(2, 4), random.choice(befalls), crash=seed % 15 == 0)
+        befalls = random.choice(("", FREEZES, DIES, FREEZES))
+        yield Case(seed, random.randint(2, 4), befalls, crash=seed % 15 == 0)
 
 
 def _simpler(case: Case) -> Iterator[Case]:

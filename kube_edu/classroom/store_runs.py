@@ -4,8 +4,10 @@ search for a run that goes wrong."""
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -16,7 +18,7 @@ from kube_edu.classroom.exercise import Judge, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.parting import parting
 from kube_edu.classroom.search import first_failing, shrink
-from kube_edu.etcd.messages import Event, TxnRequest
+from kube_edu.etcd.messages import Event, EventType, KeyValue, TxnRequest
 from kube_edu.host import HttpClient
 from kube_edu.trace import Event as Step
 from kube_edu.viz.figure import Figure
@@ -24,6 +26,11 @@ from kube_edu.viz.revisions import Rider, revisions
 
 PATIENCE = 15.0
 """Virtual seconds within which all must be done, once nothing more happens to it."""
+
+TTL = 4
+"""Seconds of a client's lease."""
+FROZEN = 6.0
+"""Seconds that a frozen machine stays so: its lease runs out meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ class Failure:
     riders: tuple[Rider, ...] = ()
 
 
-class Run:
+class Run(ABC):
     """One run of a student's function: subclasses say what happens in it."""
 
     def __init__(self, answer: Callable[..., Any], members: int, seed: int) -> None:
@@ -109,19 +116,17 @@ class Run:
 
     def failure(self) -> Failure | None:
         """Let it happen, and look for what is wrong."""
-        try:
+        with suppress(Slip):
             self.happen()
-        except Slip:
-            pass
         if self.guard.slips:
             return Failure(self.guard.slips[0].args[0][:40], str(self.guard.slips[0]))
         return self.wrong()
 
-    def happen(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def happen(self) -> None: ...
 
-    def wrong(self) -> Failure | None:
-        raise NotImplementedError
+    @abstractmethod
+    def wrong(self) -> Failure | None: ...
 
     def client(self, name: str, *, pace: float = 0.02, lost: Sequence[int] = ()) -> ClientOf:
         return ClientOf(self.etcd.connections(name), name, self.deeds, self.random, pace, lost)
@@ -149,7 +154,28 @@ class Run:
         machines = self.etcd.simulation.machines
         return [n for n, busy in self._busy.items() if busy and machines[n].state != "down"]
 
+    async def keep_alive(self, name: str, lease: int) -> None:
+        """Keep a lease alive for as long as it and the client's machine live."""
+        etcd = self.etcd.client(name)
+        left = lease
+        while left:
+            await asyncio.sleep(TTL / 4)
+            with suppress(ConnectionError, TimeoutError):
+                left = await etcd.keep_alive(lease)
+
+    def befall(self, name: str, after: float, power: bool) -> None:
+        """A machine loses its power, or is frozen until its lease is over."""
+        machine = self.etcd.simulation.machines[name]
+        loop, nobody = asyncio.get_running_loop(), Context()  # what is frozen cannot wake itself
+        loop.call_later(after, machine.crash if power else machine.pause, context=nobody)
+        loop.call_later(after + FROZEN, machine.resume, context=nobody)
+
     # --- what was done
+
+    @property
+    def revision(self) -> int:
+        """The store's, now."""
+        return len(self.etcd.changes()) + 1
 
     def author(self, revision: int) -> Deed | None:
         return next((deed for deed in self.deeds if deed.revision == revision), None)
@@ -160,6 +186,11 @@ class Run:
             for event in events:
                 if event.kv.key == key.encode():
                     yield number + 2, event
+
+    def at(self, key: str, revision: int) -> KeyValue | None:
+        """A key as it was at a revision."""
+        events = [event for then, event in self.history(key) if then <= revision]
+        return events[-1].kv if events and events[-1].type is EventType.PUT else None
 
     def drawn(self, title: str, failure: Failure) -> Figure:
         authors = {deed.revision: deed.who for deed in self.deeds if deed.revision}
