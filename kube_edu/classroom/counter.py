@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, compare, put
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.store_runs import Failure, Run, searching
+from kube_edu.classroom.store_runs import MEMBER_DIES, Failure, Run, Story, searching
 from kube_edu.etcd.messages import EventType
 
 KEY = "visits"
-CLIENTS = ("ann", "bob", "cat", "dan")
-
-
-@dataclass(frozen=True)
-class Case:
-    """So many clients count so often each. An operator may set the counter to 100 meanwhile, the
-    first answer to a client may be lost, the leader may lose its power."""
-
-    seed: int
-    clients: int = 1
-    times: int = 1
-    operator: bool = False
-    lost: bool = False
-    crash: bool = False
-
-    def __str__(self) -> str:
-        told = [f"seed {self.seed}", f"{self.clients} clients count {self.times} times each"]
-        told += ["an operator deletes the key and sets it to 100"] if self.operator else []
-        told += ["an answer is lost"] if self.lost else []
-        told += ["the leader loses its power"] if self.crash else []
-        return ", ".join(told)
+TWICE, OPERATOR, LOST = (
+    "each counts twice",
+    "an operator deletes the counter and sets it to 100",
+    "an answer to ann is lost",
+)
 
 
 async def increment(etcd: Etcd, key: str) -> int:
@@ -48,29 +31,24 @@ async def increment(etcd: Etcd, key: str) -> int:
 
 
 class CounterRun(Run):
-    def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
-        super().__init__(answer, 3 if case.crash else 1, case.seed)
-        self._case = case
+    def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
+        super().__init__(story, answer)
         self._calls: list[tuple[str, list[int], Any]] = []
-        """Of each call that came back: whose, the revisions it made, what it returned (None: no
-        answer came)."""
+        """Of each call that came back: whose, the revisions it made, what it returned."""
 
     def happen(self) -> None:
-        names = CLIENTS[: self._case.clients]
-        for name in names:
+        for name in self.story.names:
             self.start(name, partial(self._count, name))
-        if self._case.operator:
+        if OPERATOR in self.story.befalls:
             self.start("operator", self._operate)
-        if self._case.crash:
-            self.etcd.run_for(self.random.uniform(0.05, 0.3))
-            self.etcd.crash(self.etcd.leader)
+        self.lose_a_member()
         self.wait()
 
     async def _count(self, name: str) -> None:
         pace = self.random.choice((0.01, 0.05, 0.2))
-        lost = (1,) if self._case.lost and name == CLIENTS[0] else ()
+        lost = (1,) if LOST in self.story.befalls and name == "ann" else ()
         etcd = self.client(name, pace=pace, lost=lost)
-        for _ in range(self._case.times):
+        for _ in range(2 if TWICE in self.story.befalls else 1):
             before = len(self.deeds)
             returned = None
             try:
@@ -130,7 +108,7 @@ class CounterRun(Run):
         return None
 
     def _stuck(self) -> Failure | None:
-        if not self.busy or self._case.crash:
+        if not self.busy or MEMBER_DIES in self.story.befalls:
             return None
         return Failure("stuck", f"{self.busy[0]} tries again and again, and never gets done: what "
                        "was read before the first attempt is old by the second. Read again each "
@@ -158,32 +136,17 @@ def _why(deed: Any) -> tuple[str, str]:
                     "compare with what was read, for equality.")  # fmt: skip
 
 
-def _cases() -> Iterator[Case]:
-    yield Case(1)
-    yield Case(1, times=2)
-    yield Case(1, clients=2)
-    yield Case(1, lost=True)
-    yield Case(2, clients=2, times=2)
-    for seed in range(3, 48):
+def _stories() -> Iterator[Story]:
+    yield Story(1)
+    yield Story(1, 1, (TWICE,))
+    yield Story(1, 2)
+    yield Story(1, 1, (LOST,))
+    yield Story(2, 2, (TWICE,))
+    for seed in range(6, 51):
         random = Random(seed)
-        yield Case(
-            seed,
-            random.randint(2, 4),
-            random.randint(1, 3),
-            operator=seed % 2 == 0,
-            lost=seed % 3 == 0,
-            crash=seed % 12 == 5,
-        )
-
-
-def _simpler(case: Case) -> Iterator[Case]:
-    for name in ("crash", "operator", "lost"):
-        if getattr(case, name):
-            yield replace(case, **{name: False})
-    if case.clients > 1:
-        yield replace(case, clients=case.clients - 1)
-    if case.times > 1:
-        yield replace(case, times=case.times - 1)
+        befalls = [what for what in (TWICE, OPERATOR, LOST) if random.random() < 0.5]
+        befalls += [MEMBER_DIES] if seed % 12 == 5 else []
+        yield Story(seed, random.randint(2, 4), tuple(befalls))
 
 
 INCREMENT = Exercise(
@@ -191,8 +154,7 @@ INCREMENT = Exercise(
     searching(
         CounterRun,
         increment,
-        tuple(_cases()),
-        _simpler,
+        tuple(_stories()),
         "The counter, revision by revision",
         "with clients that get in each other's way: every count counts, once.",
     ),

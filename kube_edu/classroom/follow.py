@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import RETRY, Change, Etcd, Kv, Listing, Watch, WatchAnswer
 from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.search import without_one
-from kube_edu.classroom.store_runs import ClientOf, Failure, Run, searching
+from kube_edu.classroom.store_runs import ClientOf, Failure, Run, Story, searching
 from kube_edu.etcd.messages import EventType, WatchResponse
 from kube_edu.viz.revisions import Rider
 
@@ -23,17 +22,6 @@ STEPS = ("put", "delete", "change", "a write elsewhere", "the watch breaks", "a 
 SETTLE = 3.0
 AWAY = 32.0
 """Virtual seconds: longer than a connection takes to give up."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """Some keys are there at first; then things happen, one after the other."""
-
-    seed: int
-    steps: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return ", then ".join([f"seed {self.seed}: three keys", *self.steps])
 
 
 async def follow(etcd: Etcd, prefix: str, mirror: Any) -> None:
@@ -151,9 +139,8 @@ class FrayedWatch(Watch):
 
 
 class FollowRun(Run):
-    def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
-        super().__init__(answer, 1, case.seed)
-        self._case = case
+    def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
+        super().__init__(story, answer)
         self._mirror = Mirror(self.guard)
         self._laptop = self.etcd.client("laptop")
         self._client = FollowerClient(
@@ -165,11 +152,11 @@ class FollowRun(Run):
     def happen(self) -> None:
         for key in KEYS:
             self._put(key)
-        if self._case.seed % 2:
+        if self.story.seed % 2:
             self._client.after_list = self._behind_its_back
         self.start("follower", self._follow)
         self.etcd.run_for(SETTLE)
-        for step in self._case.steps:
+        for step in self.story.befalls:
             self._do(step)
             self.etcd.run_for(SETTLE)
             if self.guard.slips or self._mirror.set_back:
@@ -302,7 +289,7 @@ class FollowRun(Run):
 
     def _lists_too_often(self) -> Failure | None:
         allowed = 1 + sum(watch.canceled for watch in self._client.watches)
-        if self._client.lists <= allowed or "a crash" in self._case.steps:
+        if self._client.lists <= allowed or "a crash" in self.story.befalls:
             return None
         return Failure("lists", f"it lists {self._client.lists} times, though nothing was "
                        "compacted: with 100,000 keys and a thousand clients that is what brings "
@@ -322,18 +309,13 @@ FIRST = (
 )
 
 
-def _cases() -> Iterator[Case]:
+def _stories() -> Iterator[Story]:
     for number, steps in enumerate(FIRST):
-        yield Case(number + 1, steps)
+        yield Story(number + 1, 1, steps)
     for seed in range(len(FIRST) + 1, 51):
         random = Random(seed)
         weights = (4, 4, 4, 2, 4, 1, 1, 1)
-        yield Case(seed, tuple(random.choices(STEPS, weights, k=random.randint(2, 6))))
-
-
-def _simpler(case: Case) -> Iterator[Case]:
-    for steps in without_one(case.steps):
-        yield replace(case, steps=steps)
+        yield Story(seed, 1, tuple(random.choices(STEPS, weights, k=random.randint(2, 6))))
 
 
 FOLLOW = Exercise(
@@ -341,8 +323,7 @@ FOLLOW = Exercise(
     searching(
         FollowRun,
         follow,
-        tuple(_cases()),
-        _simpler,
+        tuple(_stories()),
         "What happened, and which watch was told of it",
         "with broken connections, crashes and compactions: always the right mirror.",
     ),

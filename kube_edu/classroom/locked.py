@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, compare, delete, put
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.store_runs import TTL, Deed, Failure, Run, searching
+from kube_edu.classroom.store_runs import MEMBER_DIES, TTL, Deed, Failure, Run, Story, searching
 from kube_edu.etcd.messages import Event, EventType
 
 LOCK, KEY = "lock", "result"
-WORKERS = ("ann", "bob", "cat", "dan")
 WAITING = 75.0
 """Virtual seconds in which everybody must have had a turn: a connection to a machine without power
 is silent for half a minute before it is given up."""
 
-FREEZES, DIES = "is frozen for a while", "loses its power"
-
-
-@dataclass(frozen=True)
-class Case:
-    """So many workers want the lock. One of them may be frozen or lose its power while it
-    works, and an etcd member may lose its power."""
-
-    seed: int
-    workers: int = 1
-    befalls: str = ""
-    crash: bool = False
-
-    def __str__(self) -> str:
-        told = [f"seed {self.seed}", f"workers: {', '.join(WORKERS[: self.workers])}"]
-        told += [f"the first at work {self.befalls}"] if self.befalls else []
-        told += ["an etcd member loses its power"] if self.crash else []
-        return ", ".join(told)
+FREEZES, DIES = (
+    "the first at work is frozen for a while",
+    "the first at work loses its power",
+)
 
 
 async def under_lock(etcd: Etcd, lock: str, me: str, lease: int, key: str, work: Any) -> bool:
@@ -69,18 +54,15 @@ class Turn:
 
 
 class LockRun(Run):
-    def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
-        super().__init__(answer, 3 if case.crash else 1, case.seed)
-        self._case = case
-        self._turns = {name: Turn() for name in WORKERS[: case.workers]}
+    def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
+        super().__init__(story, answer)
+        self._turns = {name: Turn() for name in story.names}
         self._befallen = ""
 
     def happen(self) -> None:
         for name in self._turns:
             self.start(name, partial(self._work_under_lock, name))
-        if self._case.crash:
-            self.etcd.run_for(self.random.uniform(0.1, 2))
-            self.etcd.crash(self.random.choice(list(self.etcd.members)))
+        self.lose_a_member()
         self.wait(WAITING)
 
     async def _work_under_lock(self, name: str) -> None:
@@ -102,10 +84,11 @@ class LockRun(Run):
         turn = self._turns[name]
         turn.started, turn.held = self.revision, self._holds(name, self.revision)
         takes = self.random.uniform(0.3, 3)
-        if self._case.befalls and not self._befallen:
+        dies = DIES in self.story.befalls
+        if (dies or FREEZES in self.story.befalls) and not self._befallen:
             self._befallen = name
             when = self.random.choice((0.1, takes + self.random.uniform(0, 0.6)))
-            self.befall(name, when, power=self._case.befalls == DIES)
+            self.befall(name, when, power=dies)
         await asyncio.sleep(takes)
         return f"of {name}"
 
@@ -187,7 +170,7 @@ class LockRun(Run):
                            "the caller must be told.", wrote)  # fmt: skip
         if self._holds(name, self.revision):
             return _keeps(name, wrote)
-        if not wrote and name != self._befallen and not self._case.crash:
+        if not wrote and name != self._befallen and MEMBER_DIES not in self.story.befalls:
             return Failure("refused", f"{name} had the lock all the time, and its result was not "
                            "written: compare with what the lock was when you took it.")  # fmt: skip
         return None
@@ -223,7 +206,7 @@ class LockRun(Run):
 
     @property
     def _dead(self) -> list[str]:
-        return [self._befallen] if self._case.befalls == DIES else []
+        return [self._befallen] if DIES in self.story.befalls else []
 
 
 def _keeps(name: str, revision: int) -> Failure:
@@ -231,26 +214,18 @@ def _keeps(name: str, revision: int) -> Failure:
                    "kept alive nobody else gets it.", revision)  # fmt: skip
 
 
-def _cases() -> Iterator[Case]:
-    yield Case(1)
-    yield Case(2, 2)
-    yield Case(3, 3)
-    yield Case(4, 2, DIES)
-    yield Case(5, 2, FREEZES)
-    yield Case(6, 1, FREEZES)
+def _stories() -> Iterator[Story]:
+    yield Story(1)
+    yield Story(2, 2)
+    yield Story(3, 3)
+    yield Story(4, 2, (DIES,))
+    yield Story(5, 2, (FREEZES,))
+    yield Story(6, 1, (FREEZES,))
     for seed in range(7, 51):
         random = Random(seed)
-        befalls = random.choice(("", FREEZES, DIES, FREEZES))
-        yield Case(seed, random.randint(2, 4), befalls, crash=seed % 15 == 0)
-
-
-def _simpler(case: Case) -> Iterator[Case]:
-    if case.crash:
-        yield replace(case, crash=False)
-    if case.befalls:
-        yield replace(case, befalls="")
-    if case.workers > 1:
-        yield replace(case, workers=case.workers - 1)
+        befalls = [*random.choice(((), (FREEZES,), (DIES,), (FREEZES,)))]
+        befalls += [MEMBER_DIES] if seed % 15 == 0 else []
+        yield Story(seed, random.randint(2, 4), tuple(befalls))
 
 
 UNDER_LOCK = Exercise(
@@ -258,8 +233,7 @@ UNDER_LOCK = Exercise(
     searching(
         LockRun,
         under_lock,
-        tuple(_cases()),
-        _simpler,
+        tuple(_stories()),
         "The lock, and what is written under it",
         "with frozen and dying workers: no result was written but by the holder of the lock.",
     ),

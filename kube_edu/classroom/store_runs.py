@@ -5,27 +5,30 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, Unanswered
 from kube_edu.classroom.etcd_cluster import EtcdCluster
 from kube_edu.classroom.exercise import Judge, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.parting import parting
-from kube_edu.classroom.search import first_failing, shrink
+from kube_edu.classroom.search import first_failing, shrink, without_one
 from kube_edu.etcd.messages import Event, EventType, KeyValue, TxnRequest
 from kube_edu.host import HttpClient
 from kube_edu.trace import Event as Step
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.revisions import Rider, revisions
 
+CLIENTS = ("ann", "bob", "cat", "dan", "eve")
 PATIENCE = 15.0
 """Virtual seconds within which all must be done, once nothing more happens to it."""
+
+MEMBER_DIES = "an etcd member loses its power"
 
 TTL = 4
 """Seconds of a client's lease."""
@@ -107,10 +110,11 @@ class Failure:
 class Run(ABC):
     """One run of a student's function: subclasses say what happens in it."""
 
-    def __init__(self, answer: Callable[..., Any], members: int, seed: int) -> None:
+    def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
+        self.story = story
         self.guard = Guard(answer)
-        self.etcd = EtcdCluster(members, seed)
-        self.random = Random(seed)
+        self.etcd = EtcdCluster(3 if MEMBER_DIES in story.befalls else 1, story.seed)
+        self.random = Random(story.seed)
         self.deeds: list[Deed] = []
         self._busy: dict[str, bool] = {}
 
@@ -142,6 +146,13 @@ class Run(ABC):
             self._busy[name] = False
 
         self.etcd.start(name, run)
+
+    def lose_a_member(self) -> None:
+        """The leader as often as another, if the story says so."""
+        if MEMBER_DIES in self.story.befalls:
+            self.etcd.run_for(self.random.uniform(0.05, 2))
+            others = [name for name in self.etcd.members if name != self.etcd.leader]
+            self.etcd.crash(self.random.choice([self.etcd.leader, *others[:1]]))
 
     def wait(self, patience: float = PATIENCE) -> None:
         """Let time pass until all programs have come to their end, or patience has."""
@@ -208,50 +219,62 @@ class Run(ABC):
         )
 
 
-class Story(Protocol):
-    """A case: what befalls a run, in words."""
+@dataclass(frozen=True)
+class Story:
+    """So many clients, and what befalls the run, in words."""
 
-    def __str__(self) -> str: ...
+    seed: int
+    clients: int = 1
+    befalls: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return ", ".join([f"seed {self.seed}: {' and '.join(self.names)}", *self.befalls])
 
-Case = TypeVar("Case", bound=Story)
+    @property
+    def names(self) -> tuple[str, ...]:
+        return CLIENTS[: self.clients]
+
+    def simpler(self) -> Iterator[Story]:
+        for befalls in without_one(self.befalls):
+            yield replace(self, befalls=befalls)
+        if self.clients > 1:
+            yield replace(self, clients=self.clients - 1)
 
 
 def searching(
-    run: Callable[[Case, Callable[..., Any]], Run],
+    run: Callable[[Story, Callable[..., Any]], Run],
     reference: Callable[..., Any],
-    cases: Sequence[Case],
-    simpler: Callable[[Case], Iterable[Case]],
+    stories: Sequence[Story],
     title: str,
     praise: str,
 ) -> Judge:
-    """A judge that tries every case, and draws the smallest in which an answer fails."""
+    """A judge that tries every story, and draws the smallest in which an answer fails."""
 
     def judge(answer: Callable[..., Any], report: Report) -> Verdict:
         tried = 0
 
-        def attempt(case: Case) -> tuple[Run, Failure] | None:
+        def attempt(story: Story) -> tuple[Run, Failure] | None:
             nonlocal tried
             tried += 1
-            report(f"run {tried}: {case}")
-            running = run(case, answer)
+            report(f"run {tried}: {story}")
+            running = run(story, answer)
             failure = running.failure()
             return (running, failure) if failure else None
 
-        found = first_failing(cases, attempt)
+        found = first_failing(stories, attempt)
         if found is None:
-            return passed(f"{len(cases)} runs, {praise}")
+            return passed(f"{len(stories)} runs, {praise}")
         kind = found[1][1].kind
 
-        def same(case: Case) -> tuple[Run, Failure] | None:
-            again = attempt(case)
+        def same(story: Story) -> tuple[Run, Failure] | None:
+            again = attempt(story)
             return again if again and again[1].kind == kind else None
 
-        case, (running, failure) = shrink(found, simpler, same, tries=30)
-        other = run(case, reference)
+        story, (running, failure) = shrink(found, Story.simpler, same, tries=30)
+        other = run(story, reference)
         other.failure()
         apart = parting(running.etcd.trace, other.etcd.trace, _telling)
-        details = [f"the smallest such run: {case}", *([apart] if apart else [])]
+        details = [f"the smallest such run: {story}", *([apart] if apart else [])]
         return failed(failure.reason, *details, figure=running.drawn(title, failure))
 
     return judge
