@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -11,7 +12,16 @@ from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, compare, delete, put
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.store_runs import MEMBER_DIES, TTL, Deed, Failure, Run, Story, searching
+from kube_edu.classroom.store_runs import (
+    FROZEN,
+    MEMBER_DIES,
+    TTL,
+    Deed,
+    Failure,
+    Run,
+    Story,
+    searching,
+)
 from kube_edu.etcd.messages import Event, EventType
 
 LOCK, KEY = "lock", "result"
@@ -88,9 +98,16 @@ class LockRun(Run):
         if (dies or FREEZES in self.story.befalls) and not self._befallen:
             self._befallen = name
             when = self.random.choice((0.1, takes + self.random.uniform(0, 0.6)))
-            self.befall(name, when, power=dies)
+            self._befall(name, when, power=dies)
         await asyncio.sleep(takes)
         return f"of {name}"
+
+    def _befall(self, name: str, after: float, power: bool) -> None:
+        """A machine loses its power, or is frozen until its lease is over."""
+        machine = self.etcd.simulation.machines[name]
+        loop, nobody = asyncio.get_running_loop(), Context()  # what is frozen cannot wake itself
+        loop.call_later(after, machine.crash if power else machine.pause, context=nobody)
+        loop.call_later(after + FROZEN, machine.resume, context=nobody)
 
     # --- what is wrong
 

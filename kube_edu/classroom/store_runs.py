@@ -7,7 +7,6 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from contextvars import Context
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -38,12 +37,14 @@ FROZEN = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """A request of a client that was executed; `revision` is 0 if it changed nothing."""
+    """A request of a client that was executed: the revision that it made, 0 if it changed nothing,
+    and the store's as its answer told it."""
 
     who: str
     method: str
     request: Any
     revision: int
+    store: int
 
     def compares(self, key: str) -> list[str]:
         """The targets that it compares of a key."""
@@ -76,8 +77,9 @@ class ClientOf(Etcd):
     async def _ask(self, method: str, request: Any) -> Any:
         await asyncio.sleep(self._random.uniform(0.2, 1.0) * self._pace)
         answer = await super()._ask(method, request)
-        revision = answer.header.revision if _changed(method, request, answer) else 0
-        self._deeds.append(Deed(self._who, method, request, revision))
+        now = answer.header.revision
+        revision = now if _changed(method, request, answer) else 0
+        self._deeds.append(Deed(self._who, method, request, revision, now))
         if method in ("put", "txn", "delete_range"):
             self._writes += 1
             if self._writes in self._lost:
@@ -173,13 +175,6 @@ class Run(ABC):
             await asyncio.sleep(TTL / 4)
             with suppress(ConnectionError, TimeoutError):
                 left = await etcd.keep_alive(lease)
-
-    def befall(self, name: str, after: float, power: bool) -> None:
-        """A machine loses its power, or is frozen until its lease is over."""
-        machine = self.etcd.simulation.machines[name]
-        loop, nobody = asyncio.get_running_loop(), Context()  # what is frozen cannot wake itself
-        loop.call_later(after, machine.crash if power else machine.pause, context=nobody)
-        loop.call_later(after + FROZEN, machine.resume, context=nobody)
 
     # --- what was done
 

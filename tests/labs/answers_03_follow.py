@@ -1,5 +1,4 @@
-"""Answers to lab 03's third exercise: wrong ones, each with the reason to give, and right ones that
-are unlike ours."""
+"""Answers to lab 03: wrong ones, each with the reason to give, and right ones unlike ours."""
 
 
 def carry(mirror, event):

@@ -1,5 +1,4 @@
-"""Answers to lab 03's second exercise: wrong ones, each with the reason to give, and right ones that
-are unlike ours."""
+"""Answers to lab 03: wrong ones, each with the reason to give, and right ones unlike ours."""
 
 import asyncio
 
