@@ -31,7 +31,7 @@ DIES, FREEZES, LEADER_DIES = (
     "the first leader loses its power",
 )
 REIGN, SHORT_REIGN = 8.0, 0.6
-"""Virtual seconds that the first leader leads when something befalls meanwhile, and the longest that
+"""Virtual seconds that the first leader leads if something befalls meanwhile, and the longest that
 others do."""
 PROCLAIMS = 0.3
 """Seconds between two proclamations: a leader writes its own key again and again."""
