@@ -54,7 +54,7 @@ lab = Lab(
                 "a": "It has no majority, so it cannot commit, and says so to no client.",
                 "b": "It was never committed, and the client never got an answer. The new leader's "
                 "entry takes its place.",
-                "c": "There is one log, and a place in it holds one entry. The new leader's counts.",
+                "c": "A place in the log holds one entry, and it is the new leader's that counts.",
             },
         ),
         "lone member": Question(

@@ -102,15 +102,17 @@ class Stepper:
             slider.value = self.moment
         self._stage.value = self.ring.svg + "<br>" + self.space_time.svg
         self._choice.value = self.name
-        for choose in self._members:
+        for choose, wanted in zip(self._members, (0, 0, 1), strict=True):
             if choose.options != self.plan.members:
                 choose.options = self.plan.members
-        self._links[1].value = next(m for m in self.plan.members if m != self._links[0].value)
-        self._flights.options = [
+                choose.value = self.plan.members[wanted]
+        flights = [
             (f"{number}: {flight.message.type.name}, {flight.message.source} → {flight.message.to}",
              number)
             for number, flight in self.world.flights.items()
         ]  # fmt: skip
+        self._flights.options = flights
+        self._flights.value = flights[0][1] if flights else None
         self._script.value = f"<pre>{escape(self._acts())}</pre>"
 
     def _acts(self) -> str:
@@ -146,12 +148,12 @@ class Stepper:
             ]
         )
         self._stage, self._script = widgets.HTML(), widgets.HTML()
-        rows = [self._choice, time, self._stage, *self._faults(), self._script]
+        rows = [self._choice, time, *self._faults(), self._stage, self._script]
         self.widget = widgets.VBox(rows)
 
     def _faults(self) -> list[widgets.Widget]:
         member, source, target = (_dropdown("115px") for _ in range(3))
-        self._members, self._links = (member, source, target), (source, target)
+        self._members = member, source, target
         self._flights = _dropdown("260px")
 
         def to_member(what: str) -> Callable[[], Any]:
