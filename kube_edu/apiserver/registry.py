@@ -211,7 +211,7 @@ class Registry:
         if "status" in resource.subresources and not strategy.keeps_status:
             new.pop("status", None)
         new = defaults.set_defaults(new)
-        strategy.prepare_create(new)
+        strategy.prepare_create(new, call.user)
         await self._services.assign(new, None)
         await self._admit(call, "create", new)
         if errors := validation.validate_create(new):
