@@ -181,10 +181,11 @@ def _priority_class(priority: Object) -> Errors:
     name, value = meta.name(priority), priority.get("value", 0)
     if name.startswith("system-"):
         if (name, value) not in _SYSTEM_PRIORITIES:
-            why = "priority class names with 'system-' prefix are reserved for system use only"
-            yield forbidden_field(
-                "metadata.name", f"{why}. error: {name} is not a known system priority class"
+            why = (
+                "priority class names with 'system-' prefix are reserved for system use only. "
+                f"error: {name} is not a known system priority class"
             )
+            yield forbidden_field("metadata.name", why)
     elif value > _HIGHEST_PRIORITY:
         why = f"maximum allowed value of a user defined priority is {_HIGHEST_PRIORITY}"
         yield forbidden_field("value", why)
@@ -279,11 +280,5 @@ ON_UPDATE: dict[str, Callable[[Object, Object], Errors]] = {
     "Secret": _immutable_data,
     "Service": _service_update,
     "StatefulSet": workloads.stateful_set_update,
-    "StorageClass": _fixed(
-        "parameters",
-        "provisioner",
-        "reclaimPolicy",
-        "volumeBindingMode",
-        why="updates to this field are forbidden.",
-    ),  # fmt: skip
+    "StorageClass": _fixed("parameters", "provisioner", why="updates to it are forbidden."),
 }

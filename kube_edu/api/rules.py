@@ -348,5 +348,6 @@ IMMUTABLE: dict[str, tuple[str, ...]] = {
     "RuntimeClass": ("handler",),
     "Secret": ("type",),
     "ServiceCIDR": ("spec.cidrs",),
+    "StorageClass": ("reclaimPolicy", "volumeBindingMode"),
     "VolumeAttachment": ("spec",),
 }

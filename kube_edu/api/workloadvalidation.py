@@ -72,32 +72,26 @@ def replication_controller(obj: Object) -> Errors:
 
 
 def stateful_set(obj: Object) -> Errors:
-    claims = [
-        claim["metadata"].get("name") for claim in obj["spec"].get("volumeClaimTemplates", ())
-    ]
-    yield from replicated(obj, claims)
+    claims = obj["spec"].get("volumeClaimTemplates") or ()
+    yield from replicated(obj, [meta.name(claim) for claim in claims])
 
 
 def stateful_set_update(new: Object, old: Object) -> Errors:
-    if _without(new["spec"], _STATEFUL_SET_MAY_CHANGE) != _without(
-        old["spec"], _STATEFUL_SET_MAY_CHANGE
-    ):
-        listed = ", ".join(f"'{name}'" for name in _STATEFUL_SET_MAY_CHANGE[:-1])
-        why = (
-            f"updates to statefulset spec for fields other than {listed} and "
-            f"'{_STATEFUL_SET_MAY_CHANGE[-1]}' are forbidden"
-        )
+    before, after = (
+        {field: value for field, value in spec.items() if field not in _CHANGEABLE}
+        for spec in (old["spec"], new["spec"])
+    )
+    if before != after:
+        *most, last = (f"'{field}'" for field in _CHANGEABLE)
+        but = f"{', '.join(most)} and {last}"
+        why = f"updates to statefulset spec for fields other than {but} are forbidden"
         yield forbidden_field("spec", why)
 
 
-_STATEFUL_SET_MAY_CHANGE = (
+_CHANGEABLE = (
     "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
     "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
 )  # fmt: skip
-
-
-def _without(spec: Object, names: tuple[str, ...]) -> Object:
-    return {key: value for key, value in spec.items() if key not in names}
 
 
 def job(obj: Object) -> Errors:

@@ -109,7 +109,7 @@ def _job(job: Object, user: User) -> None:
 
 def _signing_request(request: Object, user: User) -> None:
     """Who asks is written by the server: the signer trusts it."""
-    spec = {k: v for k, v in request["spec"].items() if k not in ("username", "groups")}
+    spec = {k: v for k, v in request.get("spec", {}).items() if k not in ("username", "groups")}
     request["spec"] = {**spec, "username": user.name, "groups": list(user.groups)}
 
 
