@@ -159,10 +159,9 @@ def _network_policy(policy: Object) -> None:
 
 
 def _role_binding(binding: Object) -> None:
-    fill(binding, {"roleRef": {"apiGroup": RBAC}})
-    for subject in binding.get("subjects") or ():
-        if subject.get("kind") in ("User", "Group"):
-            fill(subject, {"apiGroup": RBAC})
+    people = [s for s in binding.get("subjects") or () if s.get("kind") in ("User", "Group")]
+    for reference in (binding.setdefault("roleRef", {}), *people):
+        reference["apiGroup"] = reference.get("apiGroup") or RBAC
 
 
 def _custom_resource(definition: Object) -> None:

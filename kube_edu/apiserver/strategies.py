@@ -93,7 +93,7 @@ def _job(job: Object, user: User) -> None:
     spec, meta = job["spec"], job["metadata"]
     if spec.get("manualSelector"):
         return
-    uid, name = meta["uid"], meta["name"]
+    uid, name = meta["uid"], meta.get("name", "")
     own = {
         "batch.kubernetes.io/controller-uid": uid,
         "batch.kubernetes.io/job-name": name,
@@ -102,6 +102,7 @@ def _job(job: Object, user: User) -> None:
     }
     template = spec["template"]["metadata"]
     template["labels"] = own | (template.get("labels") or {})
+    meta["labels"] = meta.get("labels") or dict(template["labels"])
     selector = spec.setdefault("selector", {})
     uid_label = {"batch.kubernetes.io/controller-uid": uid}
     selector["matchLabels"] = uid_label | (selector.get("matchLabels") or {})
