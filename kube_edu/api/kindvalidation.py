@@ -11,7 +11,7 @@ from collections.abc import Callable
 from kube_edu.api import meta, quantity, rules
 from kube_edu.api import workloadvalidation as workloads
 from kube_edu.api.meta import Object
-from kube_edu.api.podvalidation import pod_spec, pod_update
+from kube_edu.api.podvalidation import ephemeral_update, pod_resize, pod_spec, pod_update
 from kube_edu.api.rules import Errors
 from kube_edu.api.status import (
     duplicate,
@@ -281,4 +281,10 @@ ON_UPDATE: dict[str, Callable[[Object, Object], Errors]] = {
     "Service": _service_update,
     "StatefulSet": workloads.stateful_set_update,
     "StorageClass": _fixed("parameters", "provisioner", why="updates to it are forbidden."),
+}
+
+# Where a subresource has rules of its own in place of those above.
+AT_DOORS: dict[str, Callable[[Object, Object], Errors]] = {
+    "ephemeralcontainers": ephemeral_update,
+    "resize": pod_resize,
 }

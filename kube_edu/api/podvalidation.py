@@ -10,6 +10,7 @@ from typing import Any
 
 from kube_edu.api import quantity, rules
 from kube_edu.api.meta import Object
+from kube_edu.api.podutil import qos_class
 from kube_edu.api.rules import Errors
 from kube_edu.api.status import (
     duplicate,
@@ -26,7 +27,7 @@ def pod_spec(spec: Object, prefix: str, claims: Sequence[str] = ()) -> Errors:
     yield from rules.check_unique(spec, "volumes[].name", prefix)
     volumes = [*claims, *(volume.get("name") for volume in spec.get("volumes") or ())]
     seen = []
-    for group in ("containers", "initContainers"):
+    for group in ("containers", "initContainers", "ephemeralContainers"):
         for where, container in rules.values_at(spec, f"{group}[]"):
             if container.get("name") in seen:
                 yield duplicate(f"{prefix}{where}.name", container["name"])
@@ -87,3 +88,25 @@ def _fixed_part(spec: Object) -> Object:
     for group in ("containers", "initContainers"):
         fixed[group] = [{**c, "image": ""} for c in spec.get(group) or ()]
     return fixed
+
+
+def ephemeral_update(new: Object, old: Object) -> Errors:
+    """Ephemeral containers are added, and stay as they are."""
+    path = "spec.ephemeralContainers"
+    added = {c["name"]: c for c in new["spec"].get("ephemeralContainers") or ()}
+    for container in old["spec"].get("ephemeralContainers") or ():
+        name = container["name"]
+        if name not in added:
+            why = f'existing ephemeral containers "{name}" may not be removed'
+            yield forbidden_field(path, why)
+        elif added[name] != container:
+            why = f'existing ephemeral containers "{name}" may not be changed'
+            yield forbidden_field(path, why)
+
+
+def pod_resize(new: Object, old: Object) -> Errors:
+    """A pod keeps its quality-of-service class when it is resized."""
+    before, after = qos_class(old), qos_class(new)
+    if before != after:
+        why = "Pod QOS Class may not change as a result of resizing"
+        yield invalid_value("spec", after, why)

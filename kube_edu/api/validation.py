@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kube_edu.api import meta, names, rules, schema
-from kube_edu.api.kindvalidation import ON_CREATE, ON_UPDATE
+from kube_edu.api.kindvalidation import AT_DOORS, ON_CREATE, ON_UPDATE
 from kube_edu.api.meta import Object
 from kube_edu.api.rules import Errors
 from kube_edu.api.status import (
@@ -26,8 +26,8 @@ def validate_create(obj: Object) -> list[FieldError]:
     return _distinct([*_metadata(obj), *_kind(obj)])
 
 
-def validate_update(new: Object, old: Object) -> list[FieldError]:
-    """What is wrong with an object that takes the place of another."""
+def validate_update(new: Object, old: Object, subresource: str = "") -> list[FieldError]:
+    """What is wrong with an object that takes the place of another, written at this door."""
     kind = new.get("kind", "")
     errors = [*_metadata(new), *_kind(new)]
     fixed = ("metadata.name", "metadata.namespace", "metadata.uid", *rules.IMMUTABLE.get(kind, ()))
@@ -35,8 +35,9 @@ def validate_update(new: Object, old: Object) -> list[FieldError]:
         if rules.values_at(new, path) != rules.values_at(old, path):
             value = next((value for _, value in rules.values_at(new, path)), None)
             errors.append(invalid_value(path, value, "field is immutable"))
-    if kind in ON_UPDATE:
-        errors += ON_UPDATE[kind](new, old)
+    check = AT_DOORS.get(subresource) or ON_UPDATE.get(kind)
+    if check is not None:
+        errors += check(new, old)
     return _distinct(errors)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kube_edu.api import quantity
 from kube_edu.api.meta import Object
+from kube_edu.api.podutil import qos_class
 from kube_edu.api.resources import Resource
 from kube_edu.apiserver.call import User
 
@@ -51,35 +51,6 @@ def _pod_update(new: Object, old: Object) -> None:
     """The class is decided at creation; a status writer may leave it out."""
     if "qosClass" in old["status"]:
         new["status"].setdefault("qosClass", old["status"]["qosClass"])
-
-
-def qos_class(pod: Object) -> str:
-    """Guaranteed, Burstable or BestEffort
-    (kubernetes, pkg/apis/core/v1/helper/qos/qos.go)."""
-    spec = pod.get("spec", {})
-    all_resources = [
-        container.get("resources") or {}
-        for container in [*spec.get("containers", ()), *spec.get("initContainers", ())]
-    ]
-    named = [
-        _compute(resources.get(part)) for resources in all_resources for part in _RESOURCE_PARTS
-    ]
-    if not any(named):
-        return "BestEffort"
-    for resources in all_resources:
-        limits, requests = (_compute(resources.get(part)) for part in _RESOURCE_PARTS)
-        if set(limits) != {"cpu", "memory"} or limits != {**limits, **requests}:
-            return "Burstable"
-    return "Guaranteed"
-
-
-_RESOURCE_PARTS = ("limits", "requests")
-
-
-def _compute(resources: Object | None) -> Object:
-    """Amounts of cpu and memory, the zeros left out."""
-    found = {name: quantity.parse((resources or {}).get(name, "0")) for name in ("cpu", "memory")}
-    return {name: amount for name, amount in found.items() if amount}
 
 
 def _namespace(namespace: Object, user: User) -> None:
