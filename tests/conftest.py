@@ -13,6 +13,7 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="run tests over seeds with this one only")
     parser.addoption("--seeds", type=int, help="run tests over seeds with so many")
+    parser.addoption("--rewrite", action="store_true", help="write Raft's conversations anew")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
