@@ -82,6 +82,7 @@ class Plan:
     seconds: float = 5.0
     pre_vote: bool = True
     check_quorum: bool = True
+    latency: tuple[int, int] = LATENCY
     logs: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """What members have on disk when the run begins: the term of each entry. A member's own term
     is then the greatest of `terms` and of its log."""
@@ -312,7 +313,8 @@ class World:
         self.trace.record(
             message.source, "raft.send", {**described(message), "message": self._sent}
         )
-        way = 2 * self._links[link].randrange(LATENCY[0] // 2, LATENCY[1] // 2)
+        fastest, slowest = self.plan.latency
+        way = 2 * self._links[link].randrange(fastest // 2, slowest // 2)
         if self._under("drop", *link):
             self._drop(self._sent, message)
             return
