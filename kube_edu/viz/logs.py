@@ -114,7 +114,8 @@ def label(entry: Entry) -> str:
         single = [signs.get(each.type, "+") + each.node for each in entry.change.changes]
         return " ".join(single) or "leave joint"
     text = entry.data.decode(errors="replace").strip()
-    return "" if text == f"{entry.term}.{entry.index}" else text  # a name only, for want of a command
+    is_name = text == f"{entry.term}.{entry.index}"  # stands for want of a command
+    return "" if is_name else text
 
 
 class _Logs:
