@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from kube_edu.classroom.append_rule import Page
 from kube_edu.classroom.exercise import Exercise, Report, Verdict
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import Act, Plan, names
-from kube_edu.classroom.raft_rules import Trial, Wrong, judge_rule, world_rows
+from kube_edu.classroom.raft_rules import Trial, Wrong, judge_rule, number, world_rows
 from kube_edu.classroom.raft_scenes import FIGURE_8
 from kube_edu.raft import Leader, Rules
 from kube_edu.raft.rules import commit_index
@@ -33,10 +33,9 @@ HALF = Plan(
 def _watch(trial: Trial, guard: Guard) -> Rules:
     def rule(leader: Leader) -> int:
         right = commit_index(leader)
-        answer = guard.call(replace(leader, log=Page(leader.log)))  # type: ignore[arg-type]
-        if not isinstance(answer, int) or isinstance(answer, bool):
-            raise guard.slip(f"it returned {answer!r:.40}: the index of an entry is a number")
-        found = _misjudged(leader, max(answer, leader.commit), right)
+        answer = number(guard, replace(leader, log=Page(leader.log)))  # type: ignore[arg-type]
+        name = next(n for n, node in trial.world.nodes.items() if node.log is leader.log)
+        found = _misjudged(leader, name, max(answer, leader.commit), right)
         trial.found(found and replace(found, rows=world_rows(trial.world)))
         return answer
 
@@ -47,11 +46,8 @@ def judge_commit(answer: Callable[..., Any], report: Report) -> Verdict:
     return judge_rule(_watch, [FIGURE_8, HALF], answer, report)
 
 
-def _misjudged(leader: Leader, answer: int, right: int) -> Wrong | None:
+def _misjudged(leader: Leader, name: str, answer: int, right: int) -> Wrong | None:
     """What is wrong with an answer; one below leader.commit is taken for that."""
-    match, members = leader.match, len(leader.match)
-    majority = members // 2 + 1
-    have = sum(index >= answer for index in match.values())
     if answer == right:
         return None
     if answer > leader.log.last_index:
@@ -60,93 +56,67 @@ def _misjudged(leader: Leader, answer: int, right: int) -> Wrong | None:
             f"you call entry {answer} committed, and the leader's log ends at "
             f"{leader.log.last_index}.",
         )
-    if answer > right:
-        marks = [LogMark(_leader(leader), answer)]
-        if have < majority:
-            return _too_few(leader, answer, have, majority, marks)
-        term = leader.log.term(answer)
+    wrong = _too_early(leader, answer) if answer > right else _too_late(leader, answer, right)
+    return replace(wrong, marks=[LogMark(name, max(answer, right))])
+
+
+def _too_early(leader: Leader, answer: int) -> Wrong:
+    members, majority, have = _counted(leader, answer)
+    where = f"entry {answer} is on the disks of {have} of {members} members"
+    if have >= majority:
         return Wrong(
             "it commits an entry of an older term by counting",
-            f"entry {answer} is of term {term}, and this is term {leader.term}. That {have} of "
-            f"{members} members have it is not enough: one with a later entry in its place may "
-            "still be elected, and replace it (section 5.4.2, Figure 8). Only an entry of the "
-            "leader's own term settles it, and all before it.",
-            marks=marks,
+            f"{where}. That is a majority, but the entry is of term {leader.log.term(answer)}, and "
+            f"this is term {leader.term}: a member with another entry in its place may still be "
+            "elected, and replace it (section 5.4.2, Figure 8). Only an entry of the leader's own "
+            "term settles it, and all before it.",
         )
-    return _too_late(leader, answer, right, majority, [LogMark(_leader(leader), right)])
-
-
-def _too_few(leader: Leader, answer: int, have: int, majority: int, marks: list[LogMark]) -> Wrong:
-    members, match = len(leader.match), leader.match
-    where = f"entry {answer} is on the disks of {have} of {members} members"
     if have * 2 == members:
         return Wrong(
             "it takes a half for a majority",
             f"{where}: that is a half, and the other half could agree on something else. A "
             f"majority is {majority}.",
-            marks=marks,
-        )
-    if match[_leader(leader)] < answer:
-        return Wrong(
-            "it counts the leader's entry before it is on its disk",
-            f"{where}, and not on the leader's own: leader.match says for the leader, too, how far "
-            "its disk is. If the power went now, the entry would be gone.",
-            marks=marks,
         )
     if have == majority - 1:
         return Wrong(
-            "it counts the leader twice",
-            f"{where}, the leader's included: leader.match has the leader in it. A majority is "
-            f"{majority}.",
-            marks=marks,
+            "it counts one too few",
+            f"{where}, the leader among them: it is in leader.match as everybody else is, and must "
+            f"not be added to it. A majority of {members} is {majority}.",
         )
     return Wrong(
         "it commits what hardly anybody has",
-        f"{where}. If they were lost, nobody would know of it. A majority of {members} is "
-        f"{majority}.",
-        marks=marks,
+        f"{where}. Were these lost, nobody would know of it. A majority is {majority}.",
     )
 
 
-def _too_late(
-    leader: Leader, answer: int, right: int, majority: int, marks: list[LogMark]
-) -> Wrong:
-    match, members = leader.match, len(leader.match)
-    have = sum(index >= right for index in match.values())
-    newer = f"a majority has entry {right}, of the leader's own term, and you stay at {answer}"
-    if any(leader.log.term(i) != leader.term for i in range(leader.commit + 1, right)):
-        old = next(i for i in range(leader.commit + 1, right) if leader.log.term(i) != leader.term)
-        if answer < right and answer < old:
-            return Wrong(
-                "it never gets past the entries of older terms",
-                f"{newer}. Entry {old}, of term {leader.log.term(old)}, is not committed by "
-                f"counting, but along with entry {right}: whoever has that one has all before it.",
-                marks=marks,
-            )
-    if have == majority and members > 1:
-        without = _without_leader(match, _leader(leader))
-        if sum(index >= right for index in without) < majority <= have:
-            return Wrong(
-                "it waits for one more than a majority",
-                f"{newer}. {have} of {members} members have it, the leader among them: that is "
-                "a majority. Waiting for more, the cluster would stand still as soon as a member "
-                "is lost that it could do without.",
-                marks=marks,
-            )
+def _too_late(leader: Leader, answer: int, right: int) -> Wrong:
+    members, majority, have = _counted(leader, right)
+    due = f"you stay at entry {answer}, and {have} of {members} members have entry {right}"
+    between = range(leader.commit + 1, right)
+    old = next((i for i in between if leader.log.term(i) != leader.term), 0)
+    if answer < old:
+        return Wrong(
+            "it never gets past the entries of older terms",
+            f"{due}, which is of the leader's own term. Entry {old}, of term "
+            f"{leader.log.term(old)}, is not committed by counting, but along with entry {right}: "
+            "whoever has that one has all before it.",
+        )
+    if answer == leader.commit and have == majority:
+        return Wrong(
+            "it waits for more than a majority",
+            f"{due}, the leader among them. That is a majority. Waiting for more, the "
+            "cluster would stand still as soon as one member is lost that it could do without.",
+        )
     return Wrong(
-        "it does not commit what a majority has",
-        f"{newer}: {have} of {members} members have it, and {majority} are a majority. The client "
-        "waits for its answer in vain.",
-        marks=marks,
+        "it does not commit all that a majority has",
+        f"{due}. Committed is the last entry that a majority has, with all before it.",
     )
 
 
-def _without_leader(match: Mapping[str, int], leader: str) -> list[int]:
-    return [index for name, index in match.items() if name != leader]
-
-
-def _leader(leader: Leader) -> str:
-    return next(iter(leader.match))
+def _counted(leader: Leader, index: int) -> tuple[int, int, int]:
+    """How many members there are, how many are a majority, and how many have the entry."""
+    members = len(leader.match)
+    return members, members // 2 + 1, sum(match >= index for match in leader.match.values())
 
 
 COMMIT = Exercise(

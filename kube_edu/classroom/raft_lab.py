@@ -67,7 +67,8 @@ class Act:
     def __str__(self) -> str:
         link = self.what in ("drop", "delay", "duplicate", "cut")
         words = [self.what, *([f"message {self.message}"] if self.message else ())]
-        words += [(" → " if link and self.what != "cut" else ", ").join(self.who), self.data]
+        words += [(" → " if link and self.what != "cut" else ", ").join(self.who)]
+        words += [self.data.strip()]
         words += [f"for {self.seconds:g} s"] if self.seconds else []
         return f"{self.at:.2f} s: " + " ".join(word for word in words if word)
 
