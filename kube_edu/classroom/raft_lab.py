@@ -19,7 +19,19 @@ from random import Random
 from typing import Any
 
 from kube_edu.etcd.driver import described
-from kube_edu.raft import Entry, HardState, Message, RaftNode, Ready, Rules, SafetyError, Snapshot
+from kube_edu.raft import (
+    ConfChange,
+    ConfChangeSingle,
+    ConfChangeType,
+    Entry,
+    HardState,
+    Message,
+    RaftNode,
+    Ready,
+    Rules,
+    SafetyError,
+    Snapshot,
+)
 from kube_edu.trace import Trace
 from kube_edu.viz.ring import Ring, RingMember, RingMessage
 
@@ -52,7 +64,8 @@ class Act:
     delay        source, target          these take longer by DELAY
     duplicate    source, target          these arrive twice
     drop, delay, duplicate  -            the one message with this number, while it is under way
-    compact      member                  a snapshot of what it applied stands for its log
+    compact      member or "leader"      a snapshot of what it applied stands for its log
+    remove       member                  the leader is asked to do without it from now on
 
     A `who` of "leader" is whoever leads in the newest term at that moment.
     """
@@ -380,6 +393,10 @@ class World:
                 self._restart(who[0])
             case "compact":
                 self._with(who[0], lambda node: self._compact(who[0], node))
+            case "remove" if self.leader:
+                single = ConfChangeSingle(ConfChangeType.RemoveNode, who[0])
+                change = ConfChange(changes=(single,))
+                self._with(self.leader, lambda node: node.propose_conf_change(change))
             case "cut" | "cut off":
                 others = [name for name in self.plan.members if name not in who]
                 pairs = (
