@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from kube_edu.etcd.driver import described
+from kube_edu.etcd.raft_trace import appended, described, written
 from kube_edu.raft import (
     ConfChange,
     ConfChangeSingle,
@@ -253,9 +253,9 @@ class World:
             rules=self.rules,
         )
         self.trace.record(name, "host.start", {})
-        if disk.entries and member.starts == 1:
-            for entry in disk.entries:
-                self._record_append(name, [entry])
+        if member.starts == 1:
+            for kind, fields in appended(disk.entries):
+                self.trace.record(name, kind, fields)
 
     def _ticker(self, name: str) -> Callable[[], None]:
         def tick() -> None:
@@ -284,28 +284,16 @@ class World:
 
     def _write(self, member: Member, ready: Ready) -> None:
         """To disk, and on the trace (as `etcd/driver.py` does)."""
-        disk, record = member.disk, self.trace.record
-        before, hard = disk.hard, ready.hard_state or disk.hard
-        if ready.soft_state is not None:
-            role = ready.soft_state.role.value
-            record(member.name, "raft.role", {"role": role, "term": hard.term})
-        if hard.vote and (hard.term, hard.vote) != (before.term, before.vote):
-            record(member.name, "raft.vote", {"term": hard.term, "candidate": hard.vote})
+        disk = member.disk
         if ready.snapshot is not None:
             disk.snapshot, disk.entries = ready.snapshot, []
         if ready.entries:
             first = ready.entries[0].index
             disk.entries = [e for e in disk.entries if e.index < first] + ready.entries
-            self._record_append(member.name, ready.entries)
-        disk.hard = hard
-        if hard.commit > before.commit:
-            assert member.node is not None
-            term = member.node.log.term(hard.commit)
-            record(member.name, "raft.commit", {"index": hard.commit, "term": term})
-
-    def _record_append(self, name: str, entries: Sequence[Entry]) -> None:
-        fields = {"first": entries[0].index, "last": entries[-1].index, "term": entries[-1].term}
-        self.trace.record(name, "raft.append", fields)
+        assert member.node is not None
+        for kind, fields in written(ready, disk.hard, member.node.log):
+            self.trace.record(member.name, kind, fields)
+        disk.hard = ready.hard_state or disk.hard
 
     def _apply(self, member: Member, node: RaftNode, ready: Ready) -> None:
         if ready.snapshot is not None:
