@@ -203,7 +203,7 @@ class _Logs:
 
     def _legend(self) -> None:
         y = self.drawing.height - 14
-        entries = [(TERMS[0], "term above command"), (GREEN, "committed, as it knows")]
+        entries = [(TERMS[0], "term, command"), (GREEN, "committed, as it knows")]
         if any(row.match is not None for row in self.rows):
             entries.append((BLUE, "▼ like the leader's up to here, as it knows"))
         if self.conflicts:
