@@ -18,7 +18,7 @@ from kube_edu.etcd import errors
 from kube_edu.etcd.check import check
 from kube_edu.etcd.cluster import PATH as CLUSTER_PATH
 from kube_edu.etcd.cluster import ClusterService, MemberRemoved
-from kube_edu.etcd.deadline import deadline
+from kube_edu.etcd.deadline import REQUEST_TIMEOUT, deadline
 from kube_edu.etcd.driver import ELECTION_TICKS, SNAPSHOT_PATH, TICK, RaftDriver
 from kube_edu.etcd.errors import CODES, EtcdError
 from kube_edu.etcd.lease_service import KEEP_ALIVE_PATH as KEEP_ALIVE_PATH
@@ -224,13 +224,12 @@ class EtcdServer:
         answer = self._answers[id] = asyncio.get_running_loop().create_future()
         leader = self._driver.leader
         try:
-            async with deadline():
+            async with asyncio.timeout(REQUEST_TIMEOUT):
                 await self._submit(data)
                 return await answer
-        except EtcdError as error:
-            if error.code == "Unavailable" and leader and leader != self._driver.leader:
-                raise errors.leader_failed() from None
-            raise
+        except TimeoutError:
+            failed = leader and leader != self._driver.leader
+            raise (errors.leader_failed() if failed else errors.timed_out()) from None
         finally:
             del self._answers[id]
 
