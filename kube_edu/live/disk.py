@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from pathlib import Path
-
-QUICK = 0.001
-"""Seconds: a sync of less is not worth a change of threads."""
-
-PACE_OVER = 8
-"""Syncs that the pace is an average over, roughly."""
 
 
 class LiveDisk:
     """Implements `kube_edu.host.Disk` on a folder.
 
-    fsync may take long, so it runs off the loop, unless the disk is so quick that to change threads
-    would take as long. A new file's name is durable only once its folder is synced too (man 2
-    fsync), so the first sync of a file does both.
+    fsync takes milliseconds, so it runs off the loop. A new file's name is durable only once its
+    folder is synced too (man 2 fsync), so the first sync of a file does both.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._synced: dict[str, bool] = {}
-        self._pace = 0.1  # seconds that a sync takes, of late
 
     def read(self, path: str) -> bytes:
         return (self._root / path).read_bytes()
@@ -48,11 +39,7 @@ class LiveDisk:
 
     async def sync(self, path: str) -> None:
         file = self._root / path
-        if self._pace < QUICK:
-            took = _fsync(file)
-        else:
-            took = await asyncio.to_thread(_fsync, file)
-        self._pace += (took - self._pace) / PACE_OVER
+        await asyncio.to_thread(_fsync, file)
         if not self._synced.get(path, True):
             await asyncio.to_thread(_fsync_folders, file.parent, self._root)
             self._synced[path] = True
@@ -82,13 +69,10 @@ def replace(file: Path, data: bytes, mode: int = 0o644) -> None:
     _fsync(file.parent)
 
 
-def _fsync(path: Path) -> float:
-    """Returns the seconds that it took."""
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        began = time.perf_counter()
         os.fsync(descriptor)
-        return time.perf_counter() - began
     finally:
         os.close(descriptor)
 
