@@ -19,8 +19,8 @@ from kube_edu.classroom.store_runs import (
     Deed,
     Failure,
     Run,
+    Search,
     Story,
-    searching,
 )
 from kube_edu.etcd.messages import EventType, KeyValue
 
@@ -257,7 +257,7 @@ def _stories() -> Iterator[Story]:
 
 CAMPAIGN = Exercise(
     "campaign",
-    searching(
+    Search(
         ElectionRun,
         campaign,
         tuple(_stories()),

@@ -19,8 +19,8 @@ from kube_edu.classroom.store_runs import (
     Deed,
     Failure,
     Run,
+    Search,
     Story,
-    searching,
 )
 from kube_edu.etcd.messages import Event, EventType
 
@@ -247,7 +247,7 @@ def _stories() -> Iterator[Story]:
 
 UNDER_LOCK = Exercise(
     "under_lock",
-    searching(
+    Search(
         LockRun,
         under_lock,
         tuple(_stories()),
