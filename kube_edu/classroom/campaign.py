@@ -118,7 +118,7 @@ class ElectionRun(Run):
         keeping: asyncio.Task[None] | None = None
         try:
             candidate.lease = await etcd.grant(TTL)
-            keeping = asyncio.create_task(self.keep_alive(name, candidate.lease))
+            keeping = asyncio.create_task(self.etcd.client(name).keep(candidate.lease))
             candidate.returned = await self.guard.call_async(etcd, ELECTION, name, candidate.lease)
             candidate.at = self.revision
             if candidate.returned is True:

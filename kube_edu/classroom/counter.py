@@ -1,4 +1,4 @@
-"""Lab 03, second exercise: a counter that many count on at once."""
+"""Lab 03, first exercise: a counter that many count on at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab 03, third exercise: a mirror of some keys, kept by a watch that breaks."""
+"""Lab 03, second exercise: a mirror of some keys, kept by a watch that breaks."""
 
 from __future__ import annotations
 

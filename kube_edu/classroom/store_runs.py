@@ -167,15 +167,6 @@ class Run(ABC):
         machines = self.etcd.simulation.machines
         return [n for n, busy in self._busy.items() if busy and machines[n].state != "down"]
 
-    async def keep_alive(self, name: str, lease: int) -> None:
-        """Keep a lease alive for as long as it and the client's machine live."""
-        etcd = self.etcd.client(name)
-        left = lease
-        while left:
-            await asyncio.sleep(TTL / 4)
-            with suppress(ConnectionError, TimeoutError):
-                left = await etcd.keep_alive(lease)
-
     # --- what was done
 
     @property

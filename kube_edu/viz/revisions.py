@@ -96,7 +96,11 @@ def revisions(
             for event in changes[rev - 2]:
                 if event.kv.key.decode() == key:
                     _stop(drawing, event, x(rev), y, width)
-    legend = [(GREEN, "created"), (BLUE, "changed"), (RED, "deleted"), (ORANGE, "hangs on a lease")]
+    legend = [(GREEN, "created"), (BLUE, "changed"), (RED, "deleted")]
+    if not changes:
+        drawing.text(18, 56, "nothing has been written yet", size=12, colour=SOFT)
+    leased = any(event.kv.lease for events in changes for event in events)
+    legend += [(ORANGE, "hangs on a lease")] if leased else []
     legend += [(PURPLE, "a watcher is told")] if riders else []
     legend += [(FAINT, "compacted: forgotten")] if compacted else []
     drawing.legend(18, bottom + (68 if authors else 52), legend)
@@ -188,6 +192,7 @@ def _words(
         by = f"  by {authors[rev]}" if rev in authors else ""
         gone = "  (forgotten)" if rev < compacted else ""
         lines.append(f"  revision {rev}: {what}{by}{gone}" + ("   <- here" if rev == wrong else ""))
+    lines += [] if changes else ["  nothing has been written yet"]
     for rider in riders:
         told = ", ".join(map(str, rider.told)) or "nothing"
         how = "is refused" if rider.refused else f"is told of {told}"
