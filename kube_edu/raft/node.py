@@ -258,9 +258,9 @@ class RaftNode:
         if ready.soft_state is not None:
             self._saved_soft = ready.soft_state
         if ready.snapshot is not None:
-            self.log.applied = ready.snapshot.index
+            self.log.applied_to(ready.snapshot.index)
         if ready.committed:
-            self.log.applied = ready.committed[-1].index
+            self.log.applied_to(ready.committed[-1].index)
         if ready.entries:
             self.log.stable_to(ready.entries[-1])
             if self.leadership is not None:

@@ -82,10 +82,11 @@ class Progress:
 
     def rejected(self, index: int, next_index: int) -> bool:
         """The member lacks the entry `index` that an append built on; `next_index` is the one to
-        send next. False if the answer is an old one."""
+        send next. False if there is no use in that: the answer is an old one, or the member has
+        lost what it once had, and would say so again (after the next heartbeat it may)."""
+        if index <= self.match:
+            return False
         if self.state is ProgressState.REPLICATE:
-            if index <= self.match:
-                return False
             self.become_probe()
             return True
         if self.next - 1 != index:

@@ -90,6 +90,19 @@ def test_a_lost_append_is_noticed_and_sent_again() -> None:
     assert talk.applied["c"] == talk.applied["a"]
 
 
+def test_a_follower_that_denies_what_it_had_is_asked_once_a_heartbeat() -> None:
+    """Its disk has lied about a sync: there is no use in asking again and again."""
+    talk = Talk("abcde").campaign("a").isolate("c", "d", "e").propose("a", b"1", b"2", b"3")
+    del talk.disk["b"][1:]
+    talk.start("b")
+    talk["a"].propose(b"4")
+    talk.work("a")
+    for _ in range(5):
+        talk.said.clear()
+        talk.tick("a")
+        assert len(talk.said) <= 8
+
+
 def test_doubled_and_overtaken_messages_change_nothing() -> None:
     talk = Talk("abc", seed=3).campaign("a")
     for step in range(60):
