@@ -21,6 +21,7 @@ from kube_edu.apiserver.bootstrap import bootstrap
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.discovery import VERSION, discover
 from kube_edu.apiserver.filters import audit, authenticate, chain, recover, request_info
+from kube_edu.apiserver.parts import DOORS
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
 from kube_edu.apiserver.showing import View, view_of
@@ -79,7 +80,7 @@ class ApiServer:
         """Send a request to whoever answers it."""
         if call.resource is None:
             return self._non_resource(call)
-        if call.subresource not in ("", "status"):
+        if call.subresource not in DOORS:
             return await self._subresources.handle(call)
         if not call.target.stored and not call.target.hub:
             return await self._answer_question(call)
