@@ -116,9 +116,9 @@ class ElectionRun(Run):
         long = first and self.story.befalls
         until = self.etcd.now + (REIGN if long else self.random.uniform(0, SHORT_REIGN))
         while self.etcd.now < until:
-            await etcd.txn([compare("lease", key, "=", lease)], [put(key, name, lease)])
+            await etcd.txn([compare("create", key, ">", 0)], [put(key, name, lease)])
             await asyncio.sleep(PROCLAIMS)
-        await etcd.txn([compare("lease", key, "=", lease)], [delete(key)])
+        await etcd.txn([compare("create", key, ">", 0)], [delete(key)])
 
     # --- what is wrong
 

@@ -17,6 +17,7 @@ PREFIX = "color/"
 KEYS = ("color/blue", "color/green", "color/red")
 STEPS = ("put", "delete", "change", "a write elsewhere", "the watch breaks", "a crash", "away",
          "away, and compaction")  # fmt: skip
+BEHIND = "a write between the list and the watch"
 SETTLE = 3.0
 AWAY = 32.0
 """Virtual seconds: longer than a connection takes to give up."""
@@ -137,12 +138,13 @@ class FollowRun(Run):
     def happen(self) -> None:
         for key in KEYS:
             self._put(key)
-        if self.story.seed % 2:
+        if BEHIND in self.story.befalls:
             self._client.after_list = self._behind_its_back
         self.start("follower", self._follow)
         self.etcd.run_for(SETTLE)
         for step in self.story.befalls:
-            self._do(step)
+            if step != BEHIND:
+                self._do(step)
             self.etcd.run_for(SETTLE)
             if self.guard.slips or self._mirror.set_back:
                 return
@@ -275,6 +277,7 @@ class FollowRun(Run):
 
 FIRST = (
     (),
+    (BEHIND,),
     ("change",),
     ("delete",),
     ("put", "delete"),
@@ -292,7 +295,9 @@ def _stories() -> Iterator[Story]:
     for seed in range(len(FIRST) + 1, 51):
         random = Random(seed)
         weights = (4, 4, 4, 2, 4, 1, 1, 1)
-        yield Story(seed, 0, tuple(random.choices(STEPS, weights, k=random.randint(2, 6))))
+        behind = [BEHIND] if seed % 2 else []
+        more = random.choices(STEPS, weights, k=random.randint(2, 6))
+        yield Story(seed, 0, (*behind, *more))
 
 
 FOLLOW = Exercise(

@@ -78,6 +78,7 @@ class ClientOf(Etcd):
         self._writes = 0
 
     async def _ask(self, method: str, request: Any) -> Any:
+        self._leave()
         random = self.run.random
         await asyncio.sleep(random.uniform(0.2, 1.0) * self._pace)
         answer = await super()._ask(method, request)
@@ -93,11 +94,17 @@ class ClientOf(Etcd):
         return answer
 
     def watch(self, key: str, start_revision: int = 0, *, prefix: bool = False) -> Watch:
+        self._leave()
         request = super().watch(key, start_revision, prefix=prefix).request
         since = f"revision {start_revision}" if start_revision else "now"
         self.run.tell(self.who, f"watch {key} from {since} on")
         self.watches.append(self._watch(request))
         return self.watches[-1]
+
+    def _leave(self) -> None:
+        """Whoever asks something else listens no more to the last watch."""
+        if self.watches:
+            self.watches[-1].rider.ended = True
 
     def _watch(self, request: WatchCreateRequest) -> WatchOf:
         return WatchOf(self, request)
@@ -118,6 +125,7 @@ class WatchOf(Watch):
         except StopAsyncIteration:
             self.rider.ended = True
             raise
+        self.rider.ended = False
         self.rider.told += [change.kv.mod_revision for change in answer.events]
         self.rider.refused = answer.canceled
         return answer

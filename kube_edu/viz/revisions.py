@@ -112,18 +112,19 @@ def _ride(drawing: Drawing, rider: Rider, y: float, x: Callable[[int], float], e
     """A watcher's line, with a dot at every revision that it was told of."""
     drawing.text(LEFT - 14, y + 4, fit(rider.name, LEFT - 30, 11.5), size=11.5, anchor="end",
                  colour=PURPLE, bold=True)  # fmt: skip
-    begin = max(min(x(rider.start), x(end + 1)), LEFT + 8)
+    begin = max(min(x(rider.start), x(end) + 20), LEFT + 8)
     if rider.refused and not rider.told:
         drawing.cross(begin, y)
         drawing.text(begin + 12, y + 4, "refused: compacted", size=11.5, colour=RED)
         return
-    told = [x(rev) for rev in rider.told if LEFT < x(rev) < x(end + 1)]
+    told = [x(rev) for rev in rider.told if LEFT < x(rev) <= x(end)]
     reached = max([*told, begin]) if rider.ended else x(end)
-    drawing.arrow((begin - 12, y), (max(reached, begin) + 12, y), colour=PURPLE)
+    tip = max(reached, begin) + 14
+    drawing.arrow((begin - 12, y), (tip, y), colour=PURPLE)
     for place in told:
         drawing.circle(place, y, 5, fill=PURPLE)
     if rider.ended:
-        drawing.cross(max(reached, begin) + 16, y, 4, SOFT)
+        drawing.line((tip + 1, y - 6), (tip + 1, y + 6), colour=PURPLE, thick=2)
 
 
 def _stop(drawing: Drawing, event: Event, x: float, y: float, width: float) -> None:
