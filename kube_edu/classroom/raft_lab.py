@@ -19,7 +19,19 @@ from random import Random
 from typing import Any
 
 from kube_edu.etcd.raft_trace import appended, described, written
-from kube_edu.raft import Entry, HardState, Message, RaftNode, Ready, Rules, SafetyError, Snapshot
+from kube_edu.raft import (
+    ConfChange,
+    ConfChangeSingle,
+    ConfChangeType,
+    Entry,
+    HardState,
+    Message,
+    RaftNode,
+    Ready,
+    Rules,
+    SafetyError,
+    Snapshot,
+)
 from kube_edu.trace import Trace
 from kube_edu.viz.ring import Ring, RingMember, RingMessage
 
@@ -52,7 +64,8 @@ class Act:
     delay        source, target          these take longer by DELAY
     duplicate    source, target          these arrive twice
     drop, delay, duplicate  -            the one message with this number, while it is under way
-    compact      member                  a snapshot of what it applied stands for its log
+    compact      member or "leader"      a snapshot of what it applied stands for its log
+    remove       member                  the leader is asked to do without it from now on
 
     A `who` of "leader" is whoever leads in the newest term at that moment.
     """
@@ -67,7 +80,8 @@ class Act:
     def __str__(self) -> str:
         link = self.what in ("drop", "delay", "duplicate", "cut")
         words = [self.what, *([f"message {self.message}"] if self.message else ())]
-        words += [(" → " if link and self.what != "cut" else ", ").join(self.who), self.data]
+        words += [(" → " if link and self.what != "cut" else ", ").join(self.who)]
+        words += [self.data.strip()]
         words += [f"for {self.seconds:g} s"] if self.seconds else []
         return f"{self.at:.2f} s: " + " ".join(word for word in words if word)
 
@@ -82,6 +96,7 @@ class Plan:
     seconds: float = 5.0
     pre_vote: bool = True
     check_quorum: bool = True
+    latency: tuple[int, int] = LATENCY
     logs: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """What members have on disk when the run begins: the term of each entry. A member's own term
     is then the greatest of `terms` and of its log."""
@@ -300,7 +315,8 @@ class World:
         self.trace.record(
             message.source, "raft.send", {**described(message), "message": self._sent}
         )
-        way = 2 * self._links[link].randrange(LATENCY[0] // 2, LATENCY[1] // 2)
+        fastest, slowest = self.plan.latency
+        way = 2 * self._links[link].randrange(fastest // 2, slowest // 2)
         if self._under("drop", *link):
             self._drop(self._sent, message)
             return
@@ -365,6 +381,10 @@ class World:
                 self._restart(who[0])
             case "compact":
                 self._with(who[0], lambda node: self._compact(who[0], node))
+            case "remove" if self.leader:
+                single = ConfChangeSingle(ConfChangeType.RemoveNode, who[0])
+                change = ConfChange(changes=(single,))
+                self._with(self.leader, lambda node: node.propose_conf_change(change))
             case "cut" | "cut off":
                 others = [name for name in self.plan.members if name not in who]
                 pairs = (
