@@ -49,10 +49,10 @@ def _check_txn(request: TxnRequest) -> None:
         if op.request_txn is not None:
             _check_txn(op.request_txn)
         else:
-            request = op.request_range or op.request_put or op.request_delete_range
-            if request is None:
+            plain = op.request_range or op.request_put or op.request_delete_range
+            if plain is None:
                 raise errors.key_not_found()  # etcd's word for an operation without a request
-            check(request)
+            check(plain)
 
 
 Interval = tuple[bytes, bytes]
