@@ -5,6 +5,7 @@ Source: apiserver, pkg/endpoints/request/requestinfo.go.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kube_edu.api.resources import RESOURCES, SUBRESOURCES, VERBS, Resource
@@ -23,6 +24,8 @@ class User:
 
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
