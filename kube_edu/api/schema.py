@@ -110,6 +110,12 @@ def items(schema: Schema | None) -> Schema | None:
     return None if schema is None else resolved(schema).get("items")
 
 
+def merge_key(schema: Schema | None) -> str | None:
+    """Which field tells a list's elements apart in a strategic merge patch; None for lists of
+    plain values and those that are replaced whole."""
+    return None if schema is None else schema.get("x-kubernetes-patch-merge-key")
+
+
 @functools.cache
 def _names_by_kind() -> dict[tuple[str, str], str]:
     found = {}

@@ -131,6 +131,11 @@ def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
     return error(415, "UnsupportedMediaType", message)
 
 
+def not_acceptable(accepted: Sequence[str]) -> ApiError:
+    message = f"only the following media types are accepted: {', '.join(accepted)}"
+    return error(406, "NotAcceptable", message)
+
+
 def too_many_requests(message: str, retry_after: int = 0) -> ApiError:
     return error(429, "TooManyRequests", message, retryAfterSeconds=retry_after)
 

@@ -49,7 +49,9 @@ def merge_map(original: Object, patch: Object, types: Schema | None) -> Object:
             merged[name] = _merge(original.get(name), patch[name], part)
         if _ORDER + name in patch and name in merged:
             before = original.get(name) or []
-            merged[name] = _ordered(merged[name], patch[_ORDER + name], before, _key(part))
+            merged[name] = _ordered(
+                merged[name], patch[_ORDER + name], before, schema.merge_key(part)
+            )
         if _DELETE + name in patch and name in merged:
             merged[name] = [v for v in merged[name] if v not in patch[_DELETE + name]]
     return merged
@@ -84,7 +86,7 @@ def _merge(original: Any, patch: Any, part: Schema | None) -> Any:
 
 
 def _merge_list(original: list[Any], patch: list[Any], part: Schema | None) -> list[Any]:
-    key = _key(part)
+    key = schema.merge_key(part)
     if key is None:
         return _ordered(list(dict.fromkeys([*original, *patch])), patch, original, None)
     for item in patch:
@@ -145,8 +147,3 @@ def _without_directives(value: Any) -> Any:
 
 def _strategy(part: Schema | None) -> list[str]:
     return [] if part is None else part.get("x-kubernetes-patch-strategy", "").split(",")
-
-
-def _key(part: Schema | None) -> str | None:
-    """What tells a list's elements apart; None for plain values."""
-    return None if part is None else part.get("x-kubernetes-patch-merge-key")

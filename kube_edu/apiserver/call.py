@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kube_edu.api.resources import RESOURCES, SUBRESOURCES, VERBS, Resource
+from kube_edu.api.resources import RESOURCES, SUBRESOURCES, Resource
 from kube_edu.api.status import bad_request, method_not_allowed, no_such_path
 from kube_edu.host import Request
 
@@ -118,7 +118,7 @@ def _verb(call: Call) -> str:
     verb = "create" if call.subresource and method == "POST" else verbs.get(method, "")
     if verb == "list" and call.flag("watch"):
         verb = "watch"
-    allowed = SUBRESOURCES[call.subresource].verbs if call.subresource else VERBS
+    allowed = SUBRESOURCES[call.subresource].verbs if call.subresource else call.target.verbs
     if verb not in allowed:
         raise method_not_allowed()
     return verb

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from kube_edu.api import manifest, schema
+from kube_edu.api import conversion, manifest, schema
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, bad_request, unsupported_media_type
 from kube_edu.apiserver import protobuf
@@ -34,8 +34,8 @@ def read_object(call: Call, api_version: str, kind: str) -> Object:
 
 
 def typed(call: Call, obj: Object, api_version: str, kind: str) -> Object:
-    """A clean copy of an object that says it is of this kind, with metadata; raises ApiError when
-    it is not, or a field has the wrong type."""
+    """A clean copy of an object that says it is of this kind, with metadata, in the version in
+    which it is stored; raises ApiError when it is not, or a field has the wrong type."""
     _check_kind(obj, api_version, kind)
     validation = call.request.param("fieldValidation") or "Warn"
     if validation not in ("Ignore", "Warn", "Strict"):
@@ -48,7 +48,7 @@ def typed(call: Call, obj: Object, api_version: str, kind: str) -> Object:
     if validation == "Warn":
         call.warnings += [f'unknown field "{path}"' for path in unknown]
     clean.setdefault("metadata", {})
-    return clean
+    return conversion.to_stored(clean)
 
 
 def read_options(call: Call) -> Object:

@@ -7,7 +7,7 @@ two requests for clients that accept the aggregated form (KEP-3352).
 from __future__ import annotations
 
 from kube_edu.api.meta import Object
-from kube_edu.api.resources import RESOURCES, SUBRESOURCES, VERBS, Resource
+from kube_edu.api.resources import RESOURCES, SUBRESOURCES, Resource
 from kube_edu.api.status import no_such_path
 from kube_edu.host import Request, Response
 
@@ -143,7 +143,7 @@ def _aggregated_resource(resource: Resource) -> Object:
 def _abilities(resource: Resource) -> Object:
     """What both forms call by the same names, empty lists left out."""
     lists = {
-        "verbs": list(VERBS),
+        "verbs": list(resource.verbs),
         "shortNames": list(resource.short_names),
         "categories": list(resource.categories),
     }

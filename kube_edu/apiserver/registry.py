@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
-from kube_edu.api import defaults, validation
+from kube_edu.api import conversion, defaults, validation
 from kube_edu.api.meta import Object, name, name_suffix, new_uid, timestamp
 from kube_edu.api.patch import apply_patch
 from kube_edu.api.resources import Resource, by_plural
@@ -99,7 +99,8 @@ class Registry:
         patch, content_type = read_body(call.request), media_type_of(call.request)
 
         def change(current: Object) -> Object:
-            patched = apply_patch(current, patch, content_type)
+            shown = conversion.to_version(current, resource.api_version)
+            patched = apply_patch(shown, patch, content_type)
             draft = typed(call, patched, resource.api_version, resource.kind)
             _check_names(draft, call)
             return _replace(call, draft, current)

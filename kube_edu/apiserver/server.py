@@ -12,8 +12,7 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from kube_edu.api.meta import Object
-from kube_edu.api.printers import table
-from kube_edu.api.resources import RESOURCES
+from kube_edu.api.resources import STORED
 from kube_edu.api.status import ApiError, method_not_allowed, no_such_path
 from kube_edu.apiserver import openapi
 from kube_edu.apiserver.admission import PLUGINS, Plugin
@@ -24,6 +23,7 @@ from kube_edu.apiserver.discovery import VERSION, discover
 from kube_edu.apiserver.filters import audit, authenticate, chain, recover, request_info
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
+from kube_edu.apiserver.showing import View, view_of
 from kube_edu.apiserver.storage import Storage
 from kube_edu.apiserver.subresources import Subresources
 from kube_edu.apiserver.watchcache import WatchCache
@@ -55,7 +55,7 @@ class ApiServer:
         self._storage = Storage(store)
         self._caches = {
             prefix: WatchCache(self._storage, prefix)
-            for prefix in (resource.storage_prefix for resource in RESOURCES)
+            for prefix in (resource.storage_prefix for resource in STORED)
         }
         self._services = ServiceAllocator(self._storage, host.random, service_cidr)
         self._reader = Reader(self._storage, self._caches)
@@ -81,25 +81,39 @@ class ApiServer:
             return self._non_resource(call)
         if call.subresource not in ("", "status"):
             return await self._subresources.handle(call)
+        if not call.target.stored and not call.target.hub:
+            return await self._answer_question(call)
+        view = view_of(call)
+        if call.verb == "watch":
+            events = await self._watches.watch(call)
+            return Response(stream=events if view.is_plain else self._shown(view, events))
+        status, obj = await self._object(call)
+        return Response(status, view.show(obj, self._host.now()))
+
+    async def _object(self, call: Call) -> tuple[int, Object]:
+        """What a call about stored objects is answered with."""
         match call.verb:
             case "get":
-                return self._shown(call, await self._reader.get(call))
+                return 200, await self._reader.get(call)
             case "list":
-                return self._shown(call, await self._reader.list(call))
-            case "watch":
-                events = await self._watches.watch(call)
-                return Response(stream=self._shown_events(call, events))
+                return 200, await self._reader.list(call)
             case "create":
-                return Response(201, await self._registry.create(call))
+                return 201, await self._registry.create(call)
             case "update":
                 obj, created = await self._registry.update(call)
-                return Response(201 if created else 200, obj)
+                return (201 if created else 200), obj
             case "patch":
-                return Response(body=await self._registry.patch(call))
+                return 200, await self._registry.patch(call)
             case "delete":
-                return Response(body=await self._registry.delete(call))
+                return 200, await self._registry.delete(call)
             case _:
-                return Response(body=await self._delete_collection(call))
+                return 200, await self._delete_collection(call)
+
+    async def _answer_question(self, call: Call) -> Response:
+        """What is created only to be answered."""
+        if call.target.plural == "bindings":
+            return await self._subresources.bind(call)
+        raise no_such_path()
 
     async def _delete_collection(self, call: Call) -> Object:
         """Delete what a list with the same selectors finds; what is gone meanwhile is gone."""
@@ -142,29 +156,12 @@ class ApiServer:
         failed = "informer-sync" if not synced else "poststarthook/bootstrap"
         return Response(500, f"[-]{failed} failed: not finished\nreadyz check failed")
 
-    def _shown(self, call: Call, obj: Object) -> Response:
-        return Response(body=self._as_table(call, obj) if _wants_table(call.request) else obj)
-
-    async def _shown_events(
-        self, call: Call, events: AsyncGenerator[Object, None]
+    async def _shown(
+        self, view: View, events: AsyncGenerator[Object, None]
     ) -> AsyncIterator[Object]:
-        as_table = _wants_table(call.request)
         async with aclosing(events):
             async for event in events:
-                if as_table and event["type"] not in ("BOOKMARK", "ERROR"):
-                    event = {**event, "object": self._as_table(call, event["object"])}
-                yield event
-
-    def _as_table(self, call: Call, obj: Object) -> Object:
-        meta = obj["metadata"]
-        is_list = obj["kind"] == call.target.list_kind
-        return table(
-            call.target,
-            obj["items"] if is_list else [obj],
-            self._host.now(),
-            include=call.request.param("includeObject") or "Metadata",
-            metadata=meta if is_list else {"resourceVersion": meta["resourceVersion"]},
-        )
+                yield view.show_event(event, self._host.now())
 
     async def _compact(self) -> None:
         """Give up history older than the interval (etcd3/compact.go)."""
@@ -176,7 +173,3 @@ class ApiServer:
                 before, now = now, page.revision
                 if before:
                     await self._storage.compact(before)
-
-
-def _wants_table(request: Request) -> bool:
-    return "as=Table" in request.headers.get("accept", "")

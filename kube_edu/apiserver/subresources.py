@@ -79,6 +79,8 @@ class Subresources:
         (kubernetes, pkg/registry/core/pod/storage/storage.go, assignPod)."""
         binding = read_object(call, "v1", "Binding")
         target, meta = binding.get("target") or {}, binding.get("metadata") or {}
+        about = call.name or meta.get("name", "")
+        call = replace(call, resource=by_plural("pods"), name=about, verb="update")
         if target.get("kind", "Node") != "Node":
             raise bad_request(f'target.kind: Unsupported value: "{target["kind"]}"')
         if not target.get("name"):
@@ -102,7 +104,7 @@ class Subresources:
                 bound["metadata"] = {**pod["metadata"], "annotations": merged}
             return {**bound, "status": {**status, "conditions": conditions}}
 
-        await self._registry.modify(replace(call, verb="update"), change, part="all")
+        await self._registry.modify(call, change, part="all")
         return Response(201, success())
 
     async def evict(self, call: Call) -> Response:

@@ -57,8 +57,8 @@ def three_way(declared: Object, last: Object, live: Object, kind: Schema | None 
 def _list_change(wanted: list[Any], last: list[Any], found: list[Any], field: Schema | None) -> Any:
     """Lists with a merge key change item by item; all others are replaced whole. The list that is
     found stands for no change."""
-    key = (field or {}).get("x-kubernetes-patch-merge-key")
-    if not key or (field or {}).get("x-kubernetes-patch-strategy", "").find("merge") < 0:
+    key = schema.merge_key(field)
+    if key is None:
         return wanted
     item_schema = schema.items(field)
     found_by, last_by = {i.get(key): i for i in found}, {i.get(key): i for i in last}

@@ -11,14 +11,15 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from kube_edu.api.meta import Object
-from kube_edu.api.resources import Resource, by_kind, by_plural
+from kube_edu.api.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from kube_edu.api.resources import Resource, by_plural, resource_of
 from kube_edu.api.status import ApiError
 from kube_edu.host import HttpClient, Request, Response
 
 PATCH_TYPES = {
-    "json": "application/json-patch+json",
-    "merge": "application/merge-patch+json",
-    "strategic": "application/strategic-merge-patch+json",
+    "json": JSON_PATCH,
+    "merge": MERGE_PATCH,
+    "strategic": STRATEGIC_MERGE_PATCH,
     "apply": "application/apply-patch+yaml",
 }
 
@@ -107,7 +108,7 @@ class ApiClient:
     ) -> Object:
         """Create an object; or post to a subresource, which needs the `resource` named, as the
         object is of another kind: `create(binding, resource="pods", subresource="binding")`."""
-        resource = resource or by_kind(obj["apiVersion"], obj["kind"])
+        resource = resource or resource_of(obj)
         meta = obj["metadata"]
         name = meta["name"] if subresource else ""
         path = _path(resource, meta.get("namespace", ""), name, subresource)
@@ -115,7 +116,7 @@ class ApiClient:
 
     async def update(self, obj: Object, *, subresource: str = "") -> Object:
         """Replace an object, if it still has the resourceVersion that `obj` has."""
-        resource = by_kind(obj["apiVersion"], obj["kind"])
+        resource = resource_of(obj)
         meta = obj["metadata"]
         path = _path(resource, meta.get("namespace", ""), meta["name"], subresource)
         return await self._call("PUT", path, body=obj)
@@ -163,7 +164,7 @@ class ApiClient:
         self, obj: Object, *, propagation: str = "", grace: int | None = None
     ) -> None:
         """Delete this very object, by its uid; all is well if it is gone already."""
-        resource, meta = by_kind(obj["apiVersion"], obj["kind"]), obj["metadata"]
+        resource, meta = resource_of(obj), obj["metadata"]
         name, namespace, uid = meta["name"], meta.get("namespace", ""), meta["uid"]
         try:
             await self.delete(

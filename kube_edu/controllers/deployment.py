@@ -16,23 +16,8 @@ from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Controller, Informers
 from kube_edu.controllers import rollout, rollout_status
 from kube_edu.controllers.ownership import by_controller, candidates, claim, owner_keys
-from kube_edu.controllers.rollout import (
-    DESIRED_REPLICAS,
-    HASH_LABEL,
-    MAX_REPLICAS,
-    REVISION,
-    REVISION_HISTORY,
-)
+from kube_edu.controllers.rollout import HASH_LABEL, REVISION
 from kube_edu.host import Host
-
-NOT_COPIED = (
-    "kubectl.kubernetes.io/last-applied-configuration",
-    "deprecated.deployment.rollback.to",
-    REVISION,
-    REVISION_HISTORY,
-    DESIRED_REPLICAS,
-    MAX_REPLICAS,
-)
 
 
 class DeploymentController(Controller):
@@ -71,9 +56,7 @@ class DeploymentController(Controller):
         if meta.is_deleting(deployment):
             await self._write_status(deployment, new, old)
         elif deployment["spec"].get("paused") or rollout.is_scaling(deployment, sets):
-            new = await self._adjust(deployment, new, old)
             await self._scale(deployment, new, old)
-            await self._finish(deployment, new, old)
         elif rollout.strategy(deployment) == "Recreate":
             await self._recreate(deployment, new, old)
         else:
@@ -109,8 +92,10 @@ class DeploymentController(Controller):
 
     async def _scale(self, deployment: Object, new: Object | None, old: list[Object]) -> None:
         """Bring the pods to a changed number while a rollout is under way or paused."""
+        new = await self._adjust(deployment, new, old)
         for replicaset, size in rollout.scaled_sizes(deployment, new, old):
             await self._resize(deployment, replicaset, size)
+        await self._finish(deployment, new, old)
 
     async def _finish(self, deployment: Object, new: Object | None, old: list[Object]) -> None:
         if rollout_status.is_complete(deployment, deployment.get("status", {})):
@@ -149,7 +134,7 @@ class DeploymentController(Controller):
         selector = meta.clone(deployment["spec"]["selector"])
         selector["matchLabels"] = {**(selector.get("matchLabels") or {}), HASH_LABEL: digest}
         annotations = {
-            **self._annotations(deployment, {}, rollout.next_revision(old)),
+            **rollout.replicaset_annotations(deployment, {}, old),
             **rollout.size_annotations(deployment),
         }
         replicaset: Object = {
@@ -199,30 +184,13 @@ class DeploymentController(Controller):
         if new is None:
             return None
         had = meta.annotations(new)
-        annotations = self._annotations(deployment, had, rollout.next_revision(old))
+        annotations = rollout.replicaset_annotations(deployment, had, old)
         min_ready = deployment["spec"].get("minReadySeconds", 0)
         if annotations != had or min_ready != new["spec"].get("minReadySeconds", 0):
             metadata = {**new["metadata"], "annotations": annotations}
             spec = {**new["spec"], "minReadySeconds": min_ready}
             new = await self.client.update({**new, "metadata": metadata, "spec": spec})
         return new
-
-    def _annotations(
-        self, deployment: Object, had: dict[str, str], revision: int
-    ) -> dict[str, str]:
-        wanted = {
-            name: value
-            for name, value in meta.annotations(deployment).items()
-            if name not in NOT_COPIED
-        }
-        wanted = {**had, **wanted}
-        past = had.get(REVISION)
-        if past is None or int(past) < revision:
-            wanted[REVISION] = str(revision)
-            if past is not None:
-                history = [text for text in (had.get(REVISION_HISTORY), past) if text]
-                wanted[REVISION_HISTORY] = ",".join(history)
-        return wanted
 
     async def _resize(self, deployment: Object, replicaset: Object, size: int) -> bool:
         """Bring a ReplicaSet to a size; whether that was a change."""

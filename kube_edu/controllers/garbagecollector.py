@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-from kube_edu.api.resources import RESOURCES, Resource, by_kind, by_plural, resource_of
+from kube_edu.api.resources import STORED, Resource, by_kind, by_plural, resource_of
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Controller, Informers
 from kube_edu.host import Host
@@ -34,7 +34,7 @@ class GarbageCollector(Controller):
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:
         super().__init__(client, host, informers)
         self._absent: dict[str, None] = {}  # uids that never come again, oldest first
-        self._graph = {r: informers(r.plural) for r in RESOURCES if r.plural != "events"}
+        self._graph = {r: informers(r.plural) for r in STORED if r.plural != "events"}
         for informer in self._graph.values():
             informer.add_index("owner", lambda obj: [owner["uid"] for owner in meta.owners(obj)])
         for informer in self._graph.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-from kube_edu.api.resources import RESOURCES
+from kube_edu.api.resources import STORED
 from kube_edu.client import ApiClient, Controller, Informers
 from kube_edu.host import Host
 
@@ -47,7 +47,7 @@ class NamespaceController(Controller):
     async def _delete_content(self, namespace: str) -> bool:
         """Delete what there is; whether some of it needs time to go."""
         remaining = False
-        for resource in RESOURCES:
+        for resource in STORED:
             if not resource.namespaced:
                 continue
             found = (await self.client.list(resource, namespace))["items"]

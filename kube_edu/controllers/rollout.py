@@ -19,6 +19,16 @@ DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
 MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"
 HASH_LABEL = "pod-template-hash"
 
+NOT_COPIED = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deprecated.deployment.rollback.to",
+    REVISION,
+    REVISION_HISTORY,
+    DESIRED_REPLICAS,
+    MAX_REPLICAS,
+)
+"""Annotations that are a Deployment's alone; its ReplicaSets get all others."""
+
 Sizes = Iterator[tuple[Object, int]]
 """ReplicaSets with the size that each is to have."""
 
@@ -154,6 +164,22 @@ def template_hash(deployment: Object) -> str:
         digest = (digest ^ byte) * 16777619 % 2**32
     alphabet = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, so no words (apimachinery, util/rand)
     return "".join(alphabet[ord(digit) % len(alphabet)] for digit in str(digest))
+
+
+def replicaset_annotations(
+    deployment: Object, had: dict[str, str], old: Sequence[Object]
+) -> dict[str, str]:
+    """What the new ReplicaSet is annotated with, from what it had: the Deployment's annotations,
+    its revision, and the revisions that it had before (upstream SetNewReplicaSetAnnotations)."""
+    copied = meta.annotations(deployment).items()
+    wanted = {**had, **{name: value for name, value in copied if name not in NOT_COPIED}}
+    past, now = had.get(REVISION), next_revision(old)
+    if past is None or int(past) < now:
+        wanted[REVISION] = str(now)
+        if past is not None:
+            history = [text for text in (had.get(REVISION_HISTORY), past) if text]
+            wanted[REVISION_HISTORY] = ",".join(history)
+    return wanted
 
 
 def next_revision(old: Sequence[Object]) -> int:

@@ -151,8 +151,9 @@ class Connection:
                 self._unread += 1
                 self._transmit(False, partial(self._stream.push, message))
             self._transmit(False, self._ended)
-        finally:
+        except (Exception, asyncio.CancelledError):  # but not when the simulation is let go
             await response.close()
+            raise
 
     # --- the path between them
 

@@ -30,6 +30,7 @@ GOOD = {
         "status": {"capacity": {"cpu": "1"}, "conditions": [{"type": "Ready", "status": "True"}]},
     },
 }
+AS_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 ODD: list[Any] = [
     None, True, 0, -1, 1.5, 2**70, "", "x", "/", "a b", "100m", "é" * 300, "\ud800", "0" * 400,
     [], {}, [None], [[]], [{}], {"a": None}, {"": ""},
@@ -87,6 +88,6 @@ def test_no_input_makes_the_server_fail(sent: list[tuple[str, str, str, Any]]) -
                 if answer.status >= 400:
                     assert answer.body["kind"] == "Status" and answer.body["message"]
             for url in GOOD:
-                assert (await world.raw("GET", url, accept="as=Table")).status == 200
+                assert (await world.raw("GET", url, accept=AS_TABLE)).status == 200
 
     asyncio.run(main())

@@ -10,7 +10,7 @@ import yaml
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-from kube_edu.api.resources import RESOURCES, Resource, by_plural, resolve, resource_of
+from kube_edu.api.resources import STORED, Resource, by_plural, resolve, resource_of
 from kube_edu.api.status import bad_request
 from kube_edu.client import apply
 from kube_edu.client.client import ApiClient
@@ -48,7 +48,7 @@ class Kubectl:
             live = await self.client.find(resource_of(obj), meta.name(obj), meta.namespace(obj))
             lines.append(await self._apply_one(obj, live))
         kept = {(obj["kind"], meta.key(obj)) for obj in declared}
-        for resource in RESOURCES if prune else ():
+        for resource in STORED if prune else ():
             for live in (await self.client.list(resource, namespace, labels=prune))["items"]:
                 if (live["kind"], meta.key(live)) not in kept and apply.last_applied(live):
                     lines.append(await self._apply_one(None, live))
@@ -244,7 +244,7 @@ def _targets(options: argparse.Namespace) -> list[tuple[Resource, str]]:
     if "/" in first:
         return [_resolve(word) for word in options.things]
     if first == "all":
-        return [(resource, "") for resource in RESOURCES if "all" in resource.categories]
+        return [(resource, "") for resource in STORED if "all" in resource.categories]
     resources = [_resolve(word)[0] for word in first.split(",")]
     return [(resource, name) for resource in resources for name in names or [""]]
 
