@@ -27,6 +27,7 @@ from kube_edu.api.status import (
     success,
     timeout,
 )
+from kube_edu.apiserver.authentication.serviceaccounts import ServiceAccountTokens
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, typed
 from kube_edu.apiserver.deletion import check_options
@@ -44,8 +45,11 @@ _SCALE = ("autoscaling/v1", "Scale")
 class Subresources:
     """Answers every call that has a subresource other than status."""
 
-    def __init__(self, host: Host, registry: Registry, reader: Reader) -> None:
+    def __init__(
+        self, host: Host, registry: Registry, reader: Reader, tokens: ServiceAccountTokens
+    ) -> None:
         self._host = host
+        self._tokens = tokens
         self._registry = registry
         self._reader = reader
         self._handlers: dict[str, Callable[[Call], Awaitable[Response]]] = {
@@ -54,6 +58,7 @@ class Subresources:
             "eviction": self.evict,
             "finalize": self.finalize,
             "log": self.log,
+            "token": self.token,
         }
 
     async def handle(self, call: Call) -> Response:
@@ -129,6 +134,11 @@ class Subresources:
             return {**namespace, "spec": spec | ({"finalizers": finalizers} if finalizers else {})}
 
         return Response(body=await self._registry.modify(call, change, part="all"))
+
+    async def token(self, call: Call) -> Response:
+        """A token for a service account."""
+        request = read_object(call, "authentication.k8s.io/v1", "TokenRequest")
+        return Response(201, await self._tokens.issue(call.namespace, call.name, request))
 
     async def log(self, call: Call) -> Response:
         """What a container wrote, streamed from the kubelet that runs it."""

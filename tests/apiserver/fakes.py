@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from kube_edu.api.meta import Object
+from kube_edu.apiserver.options import Options
 from kube_edu.apiserver.server import ApiServer
 from kube_edu.etcd.errors import no_leader
 from kube_edu.etcd.messages import (
@@ -22,6 +23,7 @@ from kube_edu.etcd.messages import (
 )
 from kube_edu.etcd.state import State
 from kube_edu.host import Peer, Request, Response
+from kube_edu.sim.keys import SERVICE_ACCOUNTS
 
 ADMIN = Peer(common_name="kubernetes-admin", organizations=("system:masters",))
 
@@ -97,7 +99,17 @@ class World:
     def __init__(self) -> None:
         self.host = FakeHost()
         self.etcd = LocalEtcd()
-        self.server = ApiServer(self.host, self.etcd)  # type: ignore[arg-type]
+        self._start()
+
+    def _start(self) -> None:
+        options = Options(SERVICE_ACCOUNTS)
+        self.server = ApiServer(self.host, self.etcd, options)  # type: ignore[arg-type]
+
+    async def restart(self) -> None:
+        """Another API server takes the place of this one."""
+        await self.__aexit__()
+        self._start()
+        await self.__aenter__()
 
     async def __aenter__(self) -> World:
         self._task = asyncio.create_task(self.server.run())

@@ -385,7 +385,7 @@ def test_who_is_not_known_is_turned_away() -> None:
         from kube_edu.host import Peer
 
         stranger = Peer(address="10.0.0.9")
-        assert (await world.raw("GET", PODS, peer=stranger)).status == 401
+        assert (await world.raw("GET", PODS, peer=stranger)).status == 403
         assert (await world.raw("GET", "/readyz", peer=stranger)).status == 200
 
     run(scenario)

@@ -8,6 +8,7 @@ from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.controllers import ControllerManager
 from kube_edu.host import Host
+from kube_edu.host.identity import NOBODY
 from tests.client.fakeapi import World
 
 
@@ -24,7 +25,8 @@ class Managed(World):
         self.simulation.run_for(2)
 
     async def _manage(self, host: Host) -> None:
-        await ControllerManager(host, self.client(host), **self.roles).run()
+        anonymous = host.connect("control-1:6443", identity=NOBODY)
+        await ControllerManager(host, self.client(host), anonymous, **self.roles).run()
 
     def run(self, seconds: float = 5.0) -> None:
         """Let time pass, in which the nodes that are alive renew their leases."""

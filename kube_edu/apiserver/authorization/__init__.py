@@ -28,6 +28,8 @@ class Access:
     namespace: str = ""
     name: str = ""
     path: str = ""
+    fields: str = ""
+    """The field selector of a list or a watch."""
 
     @property
     def qualified(self) -> str:
