@@ -101,9 +101,11 @@ def authorize(authorizer: Authorizer) -> Filter:
 
 
 def access_of(call: Call) -> Access:
-    """What a request asks to be allowed. A URL that says nothing is a path like any other."""
+    """What a request asks to be allowed."""
     resource = call.resource
-    if resource is None or call.problem is not None:
+    if call.problem is not None and call.request.path.startswith(("/api/", "/apis/")):
+        return _unknown(call)
+    if resource is None:
         return Access(call.user, call.request.method.lower(), path=call.request.path)
     fields = call.request.param("fieldSelector")
     name, namespace = call.name, call.namespace
@@ -121,3 +123,18 @@ def access_of(call: Call) -> Access:
         name,
         fields=fields,
     )
+
+
+_VERBS = {"DELETE": "delete", "GET": "get", "PATCH": "patch", "POST": "create", "PUT": "update"}
+
+
+def _unknown(call: Call) -> Access:
+    """For a URL with which something is wrong: what it seems to be about."""
+    root, *parts = [part for part in call.request.path.split("/") if part]
+    group = "" if root == "api" else parts.pop(0)
+    namespace, rest = "", [*parts[1:], "", ""]
+    if rest[0] == "namespaces" and rest[2]:
+        namespace, rest = rest[1], rest[2:]
+    resource, name, subresource = (*rest, "", "")[:3]
+    verb = _VERBS.get(call.request.method, call.request.method.lower())
+    return Access(call.user, verb, group, resource, subresource, namespace, name)

@@ -15,7 +15,8 @@ from kube_edu.api.meta import Object
 from kube_edu.api.resources import STORED
 from kube_edu.api.status import ApiError, method_not_allowed, no_such_path
 from kube_edu.apiserver import openapi
-from kube_edu.apiserver.admission import PLUGINS, Plugin
+from kube_edu.apiserver.admission import Plugin
+from kube_edu.apiserver.admission.plugins import MUTATING, VALIDATING
 from kube_edu.apiserver.allocators import ServiceAllocator
 from kube_edu.apiserver.authorization.rbac import Allows, allows
 from kube_edu.apiserver.bootstrap import bootstrap
@@ -50,7 +51,8 @@ class ApiServer:
         *,
         port: int = 6443,
         service_cidr: str = "10.96.0.0/16",
-        admission: Sequence[Plugin] = PLUGINS,
+        mutating: Sequence[Plugin] = MUTATING,
+        validating: Sequence[Plugin] = VALIDATING,
         allows: Allows = allows,
     ) -> None:
         self._host = host
@@ -64,9 +66,11 @@ class ApiServer:
         self._services = ServiceAllocator(self._storage, host.random, service_cidr)
         self._reader = Reader(self._storage, self._caches)
         self._watches = Watches(host, self._storage, self._caches)
-        self._registry = Registry(host, self._storage, self._caches, self._services, admission)
-        self._gate = Gate(host, options, self._serve, self._registry.find, allows)
-        self._subresources = Subresources(host, self._registry, self._reader, self._gate.tokens)
+        self._gate = Gate(host, options, self._serve, self._find, allows, mutating, validating)
+        self._registry = Registry(
+            host, self._storage, self._caches, self._services, self._gate.admission
+        )
+        self._subresources = Subresources(host, self._registry, self._reader, self._gate.token)
 
     async def handle(self, request: Request) -> Response:
         return await self._gate.handle(Call(request))
@@ -80,6 +84,9 @@ class ApiServer:
             await bootstrap(self.handle, self._services.first, self._host.address, self._port)
             await self._gate.open()
             self._bootstrapped = True
+
+    async def _find(self, plural: str, namespace: str, name: str) -> Object | None:
+        return await self._registry.find(plural, namespace, name)
 
     async def _serve(self, call: Call) -> Response:
         """Send a request to whoever answers it."""

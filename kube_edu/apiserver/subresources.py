@@ -27,7 +27,6 @@ from kube_edu.api.status import (
     success,
     timeout,
 )
-from kube_edu.apiserver.authentication.serviceaccounts import ServiceAccountTokens
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, typed
 from kube_edu.apiserver.deletion import check_options
@@ -46,10 +45,14 @@ class Subresources:
     """Answers every call that has a subresource other than status."""
 
     def __init__(
-        self, host: Host, registry: Registry, reader: Reader, tokens: ServiceAccountTokens
+        self,
+        host: Host,
+        registry: Registry,
+        reader: Reader,
+        token: Callable[[Call], Awaitable[Object]],
     ) -> None:
         self._host = host
-        self._tokens = tokens
+        self._token = token
         self._registry = registry
         self._reader = reader
         self._handlers: dict[str, Callable[[Call], Awaitable[Response]]] = {
@@ -137,8 +140,7 @@ class Subresources:
 
     async def token(self, call: Call) -> Response:
         """A token for a service account."""
-        request = read_object(call, "authentication.k8s.io/v1", "TokenRequest")
-        return Response(201, await self._tokens.issue(call.namespace, call.name, request))
+        return Response(201, await self._token(call))
 
     async def log(self, call: Call) -> Response:
         """What a container wrote, streamed from the kubelet that runs it."""

@@ -13,6 +13,7 @@ from kube_edu.client import (
     LeaderElector,
     ServiceAccountClient,
 )
+from kube_edu.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from kube_edu.controllers.deployment import DeploymentController
 from kube_edu.controllers.endpoints import EndpointsController
 from kube_edu.controllers.endpointslice import EndpointSliceController
@@ -26,6 +27,8 @@ from kube_edu.controllers.replicaset import (
     ReplicaSetController,
     manage_replicas,
 )
+from kube_edu.controllers.resourcequota import ResourceQuotaController
+from kube_edu.controllers.rootcacertpublisher import RootCACertPublisher
 from kube_edu.controllers.serviceaccount import ServiceAccountController
 from kube_edu.controllers.tainteviction import TaintEvictionController
 from kube_edu.host import Host, HttpClient
@@ -33,6 +36,7 @@ from kube_edu.host import Host, HttpClient
 CONTROLLERS: dict[str, type[Controller]] = {
     controller.name: controller
     for controller in (
+        ClusterRoleAggregationController,
         DeploymentController,
         EndpointsController,
         EndpointSliceController,
@@ -42,6 +46,8 @@ CONTROLLERS: dict[str, type[Controller]] = {
         NodeLifecycleController,
         PodGCController,
         ReplicaSetController,
+        ResourceQuotaController,
+        RootCACertPublisher,
         ServiceAccountController,
         TaintEvictionController,
     )
@@ -59,6 +65,7 @@ class ControllerManager:
         anonymous: HttpClient,
         *,
         cluster_cidr: str = "10.244.0.0/16",
+        root_ca: str = "",
         manage_replicas: ManageReplicas = manage_replicas,
     ) -> None:
         self._host = host
@@ -66,6 +73,7 @@ class ControllerManager:
         self._anonymous = anonymous
         self._settings: dict[str, dict[str, Any]] = {
             "nodeipam": {"cluster_cidr": cluster_cidr},
+            "rootcacertpublisher": {"root_ca": root_ca},
             "replicaset": {"manage_replicas": manage_replicas},
         }
 

@@ -11,6 +11,8 @@ from random import Random
 from typing import Any
 
 from kube_edu.api.meta import Object
+from kube_edu.apiserver.admission.plugins import MUTATING
+from kube_edu.apiserver.admission.service_account import service_account
 from kube_edu.apiserver.options import Options
 from kube_edu.apiserver.server import ApiServer
 from kube_edu.etcd.errors import no_leader
@@ -103,7 +105,9 @@ class World:
 
     def _start(self) -> None:
         options = Options(SERVICE_ACCOUNTS)
-        self.server = ApiServer(self.host, self.etcd, options)  # type: ignore[arg-type]
+        # No controller is there that would give namespaces their accounts.
+        mutating = [plugin for plugin in MUTATING if plugin is not service_account]
+        self.server = ApiServer(self.host, self.etcd, options, mutating=mutating)  # type: ignore[arg-type]
 
     async def restart(self) -> None:
         """Another API server takes the place of this one."""
