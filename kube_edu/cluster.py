@@ -265,6 +265,7 @@ class Cluster:
                 parts.kube_controller_manager,
                 apiserver=APISERVER,
                 cluster_cidr=CLUSTER_CIDR,
+                root_ca="there are no certificates in a simulation\n",
                 roles=self.roles,
             ),
             "kube-scheduler": partial(parts.kube_scheduler, apiserver=APISERVER, roles=self.roles),

@@ -112,13 +112,14 @@ async def kube_apiserver(
 
 
 async def kube_controller_manager(
-    host: Host, *, apiserver: str, cluster_cidr: str, roles: Roles
+    host: Host, *, apiserver: str, cluster_cidr: str, root_ca: str, roles: Roles
 ) -> None:
     await ControllerManager(
         host,
         api_client(host, apiserver, "controller-manager", "kube-controller-manager"),
         host.connect(apiserver, identity=NOBODY),
         cluster_cidr=cluster_cidr,
+        root_ca=root_ca,
         manage_replicas=roles.get("replicaset.manage_replicas", manage_replicas),
     ).run()
 

@@ -20,7 +20,7 @@ raft.role          role, term                            etcd: follower, candida
 raft.vote          term, candidate                       etcd: vote granted
 raft.send          to, type, term, + the message's own   etcd: a Raft message left
 raft.receive       source, type, term                    etcd: a Raft message arrived
-raft.append        first, last, term                     etcd: entries written to the log
+raft.append        first, last, term                     etcd: entries of one term are on its disk
 raft.commit        index, term                           etcd: commit index moved
 etcd.apply         index, revision, op, keys             etcd: an entry applied to the store
 etcd.watch         key, type, revision                   etcd: an event sent to a watcher

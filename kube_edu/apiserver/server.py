@@ -24,6 +24,7 @@ from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.discovery import VERSION, discover
 from kube_edu.apiserver.gate import Gate
 from kube_edu.apiserver.options import Options
+from kube_edu.apiserver.parts import DOORS
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
 from kube_edu.apiserver.showing import View, view_of
@@ -92,7 +93,7 @@ class ApiServer:
         """Send a request to whoever answers it."""
         if call.resource is None:
             return self._non_resource(call)
-        if call.subresource not in ("", "status"):
+        if call.subresource not in DOORS:
             return await self._subresources.handle(call)
         if not call.target.stored and not call.target.hub:
             return await self._answer_question(call)

@@ -112,7 +112,7 @@ class Subresources:
                 bound["metadata"] = {**pod["metadata"], "annotations": merged}
             return {**bound, "status": {**status, "conditions": conditions}}
 
-        await self._registry.modify(call, change, part="all")
+        await self._registry.modify(call, change, trusted=True)
         return Response(201, success())
 
     async def evict(self, call: Call) -> Response:
@@ -136,7 +136,7 @@ class Subresources:
             spec = {key: v for key, v in namespace["spec"].items() if key != "finalizers"}
             return {**namespace, "spec": spec | ({"finalizers": finalizers} if finalizers else {})}
 
-        return Response(body=await self._registry.modify(call, change, part="all"))
+        return Response(body=await self._registry.modify(call, change, trusted=True))
 
     async def token(self, call: Call) -> Response:
         """A token for a service account."""

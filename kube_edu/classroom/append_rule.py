@@ -33,6 +33,9 @@ LATE = Plan(
 )
 """A message comes twice, and the second time late, before a majority has its entries."""
 
+GAP = replace(LATE, acts=tuple(act for act in LATE.acts if act.what != "duplicate"))
+"""Messages are lost, and later ones come through."""
+
 
 class Page:
     """The follower's log in the student's hands: to read, and to append to. Not copied, for what
@@ -109,7 +112,7 @@ def _watch(trial: Trial, guard: Guard) -> Rules:
 
 
 def judge_append(answer: Callable[..., Any], report: Report) -> Verdict:
-    return judge_rule(_watch, [LATE, FIGURE_7], answer, report)
+    return judge_rule(_watch, [GAP, FIGURE_7, LATE], answer, report)
 
 
 Outcome = tuple[bool, list[Entry]]

@@ -1,18 +1,22 @@
-"""Lab 05: how long a write takes, to put the claim to the test that it waits for a heartbeat."""
+"""Lab 05: clients of a store of three members, who ask one of them and look at the clock."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from random import Random
+from typing import TypeVar
 
 from kube_edu import Cluster
 from kube_edu.etcd import EtcdClient
-from kube_edu.etcd.messages import PutRequest
+from kube_edu.etcd.errors import EtcdError
+from kube_edu.etcd.messages import PutRequest, RangeRequest
 from kube_edu.host import Host
 from kube_edu.parts import ETCD_CLIENT_PORT
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +48,56 @@ def lose_messages(cluster: Cluster, share: float) -> None:
         cluster.network.change(other, one, loss=share)
 
 
+def ask(cluster: Cluster, member: str, request: Callable[[EtcdClient], Awaitable[T]]) -> T | str:
+    """Let a client ask one member, and wait for the answer; an error in words."""
+    answers: list[T | str] = []
+
+    async def client(host: Host) -> None:
+        endpoint = f"{member}:{ETCD_CLIENT_PORT}"
+        etcd = EtcdClient([host.connect(endpoint, identity="apiserver-etcd-client")])
+        try:
+            answers.append(await request(etcd))
+        except EtcdError as error:
+            answers.append(str(error))
+
+    cluster.simulation.machines["client"].start(f"client-{cluster.now:.6f}", client)
+    cluster.run_until(lambda: bool(answers), timeout=600.0)
+    return answers[0]
+
+
+def put(cluster: Cluster, member: str, value: str) -> str:
+    """Write the key `colour` through this member."""
+
+    async def request(etcd: EtcdClient) -> str:
+        await etcd.put(PutRequest(key=b"colour", value=value.encode()))
+        return "written"
+
+    return ask(cluster, member, request)
+
+
+def get(cluster: Cluster, member: str, serializable: bool = False) -> str:
+    """Read it; what `serializable` means is etcd's: from this member's own state, as it is."""
+
+    async def request(etcd: EtcdClient) -> str:
+        found = await etcd.range(RangeRequest(key=b"colour", serializable=serializable))
+        return found.kvs[0].value.decode() if found.kvs else "(nothing)"
+
+    return ask(cluster, member, request)
+
+
 def put_at_random(cluster: Cluster, count: int) -> list[Put]:
     """Write a key `count` times, each at a moment that chance chooses, through the leader."""
     puts: list[Put] = []
-    leader, random = leader_of(cluster), Random(count)
+    random = Random(count)
 
-    async def client(host: Host) -> None:
-        endpoint = f"{leader}:{ETCD_CLIENT_PORT}"
-        etcd = EtcdClient([host.connect(endpoint, identity="apiserver-etcd-client")])
+    async def request(etcd: EtcdClient) -> None:
         for number in range(count):
             await asyncio.sleep(0.05 + 0.1 * random.random())
             asked = cluster.now
             await etcd.put(PutRequest(key=b"colour", value=f"{number}".encode()))
             puts.append(Put(asked, cluster.now))
 
-    cluster.simulation.machines["client"].start(f"writes-{cluster.now:.0f}", client)
-    cluster.run_until(lambda: len(puts) == count, timeout=60.0 + count)
+    ask(cluster, leader_of(cluster), request)
     return puts
 
 

@@ -18,8 +18,20 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from kube_edu.etcd.driver import described
-from kube_edu.raft import Entry, HardState, Message, RaftNode, Ready, Rules, SafetyError, Snapshot
+from kube_edu.etcd.raft_trace import appended, described, written
+from kube_edu.raft import (
+    ConfChange,
+    ConfChangeSingle,
+    ConfChangeType,
+    Entry,
+    HardState,
+    Message,
+    RaftNode,
+    Ready,
+    Rules,
+    SafetyError,
+    Snapshot,
+)
 from kube_edu.trace import Trace
 from kube_edu.viz.ring import Ring, RingMember, RingMessage
 
@@ -52,7 +64,8 @@ class Act:
     delay        source, target          these take longer by DELAY
     duplicate    source, target          these arrive twice
     drop, delay, duplicate  -            the one message with this number, while it is under way
-    compact      member                  a snapshot of what it applied stands for its log
+    compact      member or "leader"      a snapshot of what it applied stands for its log
+    remove       member                  the leader is asked to do without it from now on
 
     A `who` of "leader" is whoever leads in the newest term at that moment.
     """
@@ -67,7 +80,8 @@ class Act:
     def __str__(self) -> str:
         link = self.what in ("drop", "delay", "duplicate", "cut")
         words = [self.what, *([f"message {self.message}"] if self.message else ())]
-        words += [(" → " if link and self.what != "cut" else ", ").join(self.who), self.data]
+        words += [(" → " if link and self.what != "cut" else ", ").join(self.who)]
+        words += [self.data.strip()]
         words += [f"for {self.seconds:g} s"] if self.seconds else []
         return f"{self.at:.2f} s: " + " ".join(word for word in words if word)
 
@@ -82,6 +96,7 @@ class Plan:
     seconds: float = 5.0
     pre_vote: bool = True
     check_quorum: bool = True
+    latency: tuple[int, int] = LATENCY
     logs: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """What members have on disk when the run begins: the term of each entry. A member's own term
     is then the greatest of `terms` and of its log."""
@@ -238,9 +253,9 @@ class World:
             rules=self.rules,
         )
         self.trace.record(name, "host.start", {})
-        if disk.entries and member.starts == 1:
-            for entry in disk.entries:
-                self._record_append(name, [entry])
+        if member.starts == 1:
+            for kind, fields in appended(disk.entries):
+                self.trace.record(name, kind, fields)
 
     def _ticker(self, name: str) -> Callable[[], None]:
         def tick() -> None:
@@ -269,28 +284,16 @@ class World:
 
     def _write(self, member: Member, ready: Ready) -> None:
         """To disk, and on the trace (as `etcd/driver.py` does)."""
-        disk, record = member.disk, self.trace.record
-        before, hard = disk.hard, ready.hard_state or disk.hard
-        if ready.soft_state is not None:
-            role = ready.soft_state.role.value
-            record(member.name, "raft.role", {"role": role, "term": hard.term})
-        if hard.vote and (hard.term, hard.vote) != (before.term, before.vote):
-            record(member.name, "raft.vote", {"term": hard.term, "candidate": hard.vote})
+        disk = member.disk
         if ready.snapshot is not None:
             disk.snapshot, disk.entries = ready.snapshot, []
         if ready.entries:
             first = ready.entries[0].index
             disk.entries = [e for e in disk.entries if e.index < first] + ready.entries
-            self._record_append(member.name, ready.entries)
-        disk.hard = hard
-        if hard.commit > before.commit:
-            assert member.node is not None
-            term = member.node.log.term(hard.commit)
-            record(member.name, "raft.commit", {"index": hard.commit, "term": term})
-
-    def _record_append(self, name: str, entries: Sequence[Entry]) -> None:
-        fields = {"first": entries[0].index, "last": entries[-1].index, "term": entries[-1].term}
-        self.trace.record(name, "raft.append", fields)
+        assert member.node is not None
+        for kind, fields in written(ready, disk.hard, member.node.log):
+            self.trace.record(member.name, kind, fields)
+        disk.hard = ready.hard_state or disk.hard
 
     def _apply(self, member: Member, node: RaftNode, ready: Ready) -> None:
         if ready.snapshot is not None:
@@ -312,7 +315,8 @@ class World:
         self.trace.record(
             message.source, "raft.send", {**described(message), "message": self._sent}
         )
-        way = 2 * self._links[link].randrange(LATENCY[0] // 2, LATENCY[1] // 2)
+        fastest, slowest = self.plan.latency
+        way = 2 * self._links[link].randrange(fastest // 2, slowest // 2)
         if self._under("drop", *link):
             self._drop(self._sent, message)
             return
@@ -377,6 +381,10 @@ class World:
                 self._restart(who[0])
             case "compact":
                 self._with(who[0], lambda node: self._compact(who[0], node))
+            case "remove" if self.leader:
+                single = ConfChangeSingle(ConfChangeType.RemoveNode, who[0])
+                change = ConfChange(changes=(single,))
+                self._with(self.leader, lambda node: node.propose_conf_change(change))
             case "cut" | "cut off":
                 others = [name for name in self.plan.members if name not in who]
                 pairs = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from kube_edu.classroom.checkers.raft_safety import check as check_promises
@@ -25,7 +26,7 @@ from kube_edu.viz.logs import LogMark, LogRow, log_rows, logs
 from kube_edu.viz.space_time import space_time
 
 SEEDS = 50
-AFTERMATH = 4000
+AFTERMATH = 1500
 """Steps for which a run goes on after the wrong one."""
 ROWS = 20
 """Of the space-time diagram: the last moments before the wrong step are what matters."""
@@ -50,11 +51,13 @@ class Trial:
         self.wrong: Wrong | None = None
         self.at = 0
         """Where in the trace the wrong call was made."""
+        self.until = 0.0
         self.world = World(plan, watch(self, guard))
 
     def run(self) -> Trial | None:
         """Up to the first call that goes wrong; None if none does."""
         self.world.run(self.plan.seconds, until=lambda: self.wrong is not None)
+        self.until = self.world.now
         return self if self.wrong is not None else None
 
     def found(self, wrong: Wrong | None) -> None:
@@ -73,6 +76,7 @@ class Trial:
         )
         return next(there, self.at)
 
+    @cached_property
     def what_comes_of_it(self) -> str:
         """Let it go on as if nothing were wrong; the promise of Raft that breaks, in words."""
         enough = self.world.steps + AFTERMATH
@@ -81,6 +85,13 @@ class Trial:
         if broken is not None:
             return f"{broken.time:.2f} s  {broken.promise}: {broken.reason}"
         return self.world.broken
+
+    @cached_property
+    def parting(self) -> str:
+        """The first step at which the run parts from that with our rules, in words."""
+        reference = World(self.plan)
+        reference.run(self.world.now)
+        return parting(self.world.trace, reference.trace, _telling)
 
 
 Watch = Callable[[Trial, Guard], Rules]
@@ -105,26 +116,35 @@ def judge_rule(
     found = first_failing([*first, *random_plans(SEEDS)], judge)
     if found is None:
         return passed(f"{tried} runs with crashes, cuts and lost, late and doubled messages.")
-    about = found[1].wrong.about if found[1].wrong else ""
+    first_found = found[1]
 
     def same(plan: Plan) -> Trial | None:
         trial = Trial(plan, watch, guard).run()
-        return trial if trial and trial.wrong and trial.wrong.about == about else None
+        return trial if trial is not None and _alike(trial, first_found) else None
 
     report("making the run smaller …")
     plan, trial = shrink(found, _smaller, same, tries=120)
     return _explained(plan, trial)
 
 
+def _alike(trial: Trial, other: Trial) -> bool:
+    """Do they go wrong in the same way, and does as much come of it?"""
+    assert trial.wrong is not None and other.wrong is not None
+    return (
+        trial.wrong.about == other.wrong.about
+        and (not other.what_comes_of_it or bool(trial.what_comes_of_it))
+        and (not other.parting or bool(trial.parting))
+    )
+
+
 def _explained(plan: Plan, trial: Trial) -> Verdict:
     wrong = trial.wrong
     assert wrong is not None
-    now, then = trial.world.now, trial.what_comes_of_it()
-    details = [f"the smallest run (seed {plan.seed}):\n{_in_words(plan, now)}"]
-    reference = World(plan)
-    reference.run(trial.world.now)
-    if apart := parting(trial.world.trace, reference.trace, _telling):
-        details.append(apart)
+    then = trial.what_comes_of_it
+    acts_until = plan.seconds if then else trial.until
+    details = [f"the smallest run (seed {plan.seed}):\n{_in_words(plan, acts_until)}"]
+    if trial.parting:
+        details.append(trial.parting)
     if then:
         details.append(f"and what comes of it:\n  {then}")
     figures = [logs("The logs at the step that goes wrong", wrong.rows, wrong.marks)]
@@ -148,7 +168,8 @@ def _in_words(plan: Plan, until: float) -> str:
     if any(plan.logs.values()):
         each = [f"{name}: {' '.join(map(str, plan.logs.get(name, ())))}" for name in plan.members]
         lines.append("  logs at the start (terms of the entries)  " + ";  ".join(each))
-    return "\n".join(lines + [f"  {act}" for act in plan.acts if act.at <= until])
+    acts = [f"  {act}" for act in plan.acts if act.at <= until]
+    return "\n".join(lines + (acts or ["  no disturbance at all"]))
 
 
 def _smaller(plan: Plan) -> Iterator[Plan]:
@@ -167,6 +188,14 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
     for name, log in plan.logs.items():
         if log:
             yield replace(plan, logs={**plan.logs, name: log[:-1]})
+
+
+def number(guard: Guard, *arguments: Any) -> int:
+    """What the student's function answers, where an index is due."""
+    answer = guard.call(*arguments)
+    if not isinstance(answer, int) or isinstance(answer, bool):
+        raise guard.slip(f"it returned {answer!r:.40}: the index of an entry is a number")
+    return answer
 
 
 def rules_by(*answers: Callable[..., Any]) -> dict[str, Callable[..., Any]]:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from kube_edu.etcd.driver import first_state
 from kube_edu.etcd.membership import Membership
 from kube_edu.etcd.state import State
-from kube_edu.etcd.wal import Wal
+from kube_edu.etcd.wal import Wal, first_state
 from kube_edu.host import Disk
 
 PAGE = 512

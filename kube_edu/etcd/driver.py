@@ -10,17 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kube_edu.etcd.membership import Membership, endpoint_of, node_at
-from kube_edu.etcd.wal import Saved, Wal
+from kube_edu.etcd.raft_trace import appended, described, written
+from kube_edu.etcd.wal import Saved, Wal, first_state
 from kube_edu.host import Host, HttpClient, Request
 from kube_edu.raft import (
     ConfChange,
-    ConfState,
     Entry,
-    HardState,
     Message,
     MessageType,
     RaftNode,
@@ -97,6 +96,8 @@ class RaftDriver:
             self._first_snapshot = saved.snapshot
         elif saved.snapshot.index:
             restore(saved.snapshot.data)
+        for kind, fields in appended(saved.entries):
+            host.record(kind, **fields)
         self._hard = saved.hard_state
         self.node = RaftNode(
             saved.node or host.name,
@@ -108,11 +109,11 @@ class RaftDriver:
             entries=saved.entries,
             rules=rules,
         )
-        self._writing: Ready | None = None
-        self._write_wanted = asyncio.Event()
+        self._writing = False
+        self._to_write: asyncio.Queue[Ready] = asyncio.Queue()
         self._read_wanted = asyncio.Event()
         self._readers: list[asyncio.Future[None]] = []
-        self._round: tuple[bytes, asyncio.Future[int]] | None = None  # the read under way
+        self._round: dict[bytes, asyncio.Future[int]] = {}  # the read under way, by its context
         self._applied = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         if join:  # whoever came later is called by its address
@@ -247,20 +248,18 @@ class RaftDriver:
 
     def _pump(self) -> None:
         """Do at once what needs no disk, and leave to the writer what does."""
-        while self._writing is None and self.node.has_ready():
+        while not self._writing and self.node.has_ready():
             ready = self.node.ready()
+            self._apply_committed(ready)
             if ready.must_sync:
-                self._writing = ready
-                self._write_wanted.set()
+                self._writing = True
+                self._to_write.put_nowait(ready)
             else:
                 self._finish(ready)
 
     async def _write(self) -> None:
         while True:
-            await self._write_wanted.wait()
-            self._write_wanted.clear()
-            ready = self._writing
-            assert ready is not None
+            ready = await self._to_write.get()
             hard = ready.hard_state or self._hard
             snapshot = ready.snapshot or self._first_snapshot
             if snapshot is not None:
@@ -270,18 +269,11 @@ class RaftDriver:
                 await self._wal.write(ready.entries, hard)
             self._finish(ready)
             await self._compact()
-            self._writing = None
+            self._writing = False
             self._pump()
 
-    def _finish(self, ready: Ready) -> None:
-        """All that comes after the disk."""
-        self._record(ready)
-        self._hard = ready.hard_state or self._hard  # a commit index alone goes with the next frame
-        for message in ready.messages:
-            self._send(message)
-        if ready.snapshot is not None:
-            self._restore(ready.snapshot.data)
-            self._connect()
+    def _apply_committed(self, ready: Ready) -> None:
+        """This need not wait for the disk: what is committed is on those of a majority."""
         for entry in ready.committed:
             if entry.change is not None:
                 if self._apply_change(entry):
@@ -289,26 +281,25 @@ class RaftDriver:
                     self._connect()
             elif entry.data:
                 self._apply(entry)
-        self._applied.set()
+            self.node.log.applied_to(entry.index)
+            self._applied.set()
         for state in ready.read_states:
-            if self._round is not None:
-                context, answer = self._round
-                if state.context == context and not answer.done():
-                    answer.set_result(state.index)
-        self.node.advance(ready)
+            answer = self._round.get(state.context)
+            if answer is not None and not answer.done():
+                answer.set_result(state.index)
 
-    def _record(self, ready: Ready) -> None:
-        record, node, before = self._host.record, self.node, self._hard
-        hard = ready.hard_state or before
-        if ready.soft_state is not None:
-            record("raft.role", role=ready.soft_state.role.value, term=hard.term)
-        if hard.vote and (hard.term, hard.vote) != (before.term, before.vote):
-            record("raft.vote", term=hard.term, candidate=hard.vote)
-        if ready.entries:
-            first, last = ready.entries[0], ready.entries[-1]
-            record("raft.append", first=first.index, last=last.index, term=last.term)
-        if hard.commit > before.commit:
-            record("raft.commit", index=hard.commit, term=node.log.term(hard.commit))
+    def _finish(self, ready: Ready) -> None:
+        """All that comes after the disk."""
+        for kind, fields in written(ready, self._hard, self.node.log):
+            self._host.record(kind, **fields)
+        self._hard = ready.hard_state or self._hard  # a commit index alone goes with the next frame
+        for message in ready.messages:
+            self._send(message)
+        if ready.snapshot is not None:
+            self._restore(ready.snapshot.data)
+            self._connect()
+        self.node.advance(ready)
+        self._applied.set()
 
     async def _compact(self) -> None:
         """Cut the log behind a snapshot, now and then."""
@@ -340,7 +331,7 @@ class RaftDriver:
         while not all(reader.done() for reader in readers):
             context = self._host.random.randbytes(8)
             answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            self._round = (context, answer)
+            self._round = {context: answer}
             self.node.read_index(context)
             self._pump()
             try:
@@ -349,29 +340,3 @@ class RaftDriver:
             except TimeoutError:
                 pass  # the question or its answer is lost, or nobody leads
         return 0
-
-
-def first_state(members: Collection[str], data: bytes) -> Saved:
-    """How a cluster begins: with a snapshot that all its members make alike, in place of an entry
-    1 that nobody has. So a member that joins is always sent one first, and learns from it who the
-    others are (etcd begins with an entry for each member instead)."""
-    snapshot = Snapshot(data, index=1, term=1, conf=ConfState(tuple(sorted(members))))
-    return Saved(HardState(term=1, commit=1), snapshot)
-
-
-def described(message: Message) -> dict[str, Any]:
-    """A message's fields for the trace, without those that say nothing."""
-    fields: dict[str, Any] = {
-        "to": message.to,
-        "type": message.type.name,
-        "term": message.term,
-    }
-    for name in ("index", "log_term", "commit", "reject", "reject_hint"):
-        value = getattr(message, name)
-        if value:
-            fields[name] = value
-    if message.entries:
-        fields["entries"] = len(message.entries)
-    if message.snapshot is not None:
-        fields["snapshot"] = message.snapshot.index
-    return fields

@@ -257,9 +257,9 @@ class EtcdServer:
         self.state.term = entry.term
         answer = self._answers.get(request.ID)
         try:
-            response = self.state.apply(operation)
+            response = self.state.change(operation)
             if answer is not None and not answer.done():
-                answer.set_result(response)
+                answer.set_result(self.state.answer(response))
         except EtcdError as error:
             if answer is not None and not answer.done():
                 answer.set_exception(error)

@@ -105,12 +105,19 @@ class State:
         }
 
     def apply(self, request: Any) -> Any:
+        """Do what a request asks, and answer it."""
+        return self.answer(self.change(request))
+
+    def change(self, request: Any) -> Any:
         """Do what a request asks; its changes are one revision, and go to the watchers. Raises
-        EtcdError, and then nothing has changed."""
+        EtcdError, and then nothing has changed. Returns what `answer` needs."""
         response = self._appliers[type(request)](request)
         events = self.store.commit()
         if events:
             self.watches.notify(events)
+        return response
+
+    def answer(self, response: Any) -> Any:
         return replace(response, header=self.header())
 
     @property

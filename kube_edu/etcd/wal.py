@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from kube_edu.host import Disk
-from kube_edu.raft import Entry, HardState, Snapshot
+from kube_edu.raft import ConfState, Entry, HardState, Snapshot
 from kube_edu.wire import protobuf
 from kube_edu.wire.protobuf import pb
 
@@ -55,6 +55,14 @@ class Saved:
     snapshot: Snapshot = field(default_factory=Snapshot)
     entries: list[Entry] = field(default_factory=list)
     node: str = ""
+
+
+def first_state(members: Collection[str], data: bytes) -> Saved:
+    """How a cluster begins: with a snapshot that all its members make alike, in place of an entry
+    1 that nobody has. So a member that joins is always sent one first, and learns from it who the
+    others are (etcd begins with an entry for each member instead)."""
+    snapshot = Snapshot(data, index=1, term=1, conf=ConfState(tuple(sorted(members))))
+    return Saved(HardState(term=1, commit=1), snapshot)
 
 
 class Wal:

@@ -19,11 +19,13 @@ from kube_edu.api.status import ApiError
 from kube_edu.apiserver.options import Options
 from kube_edu.client import ApiClient
 from kube_edu.client.ready import is_ready
-from kube_edu.etcd import EtcdClient
+from kube_edu.etcd import EtcdClient, EtcdServer
+from kube_edu.etcd.services import Services
 from kube_edu.host import Host, Request
 from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.kubelet.cri.process import ProcessRuntime
 from kube_edu.live.addresses import LOCALHOST, Addresses
+from kube_edu.live.etcd_grpc import GrpcServer
 from kube_edu.live.folder import Settings
 from kube_edu.live.host import Rack
 from kube_edu.live.keys import ServiceAccountKey
@@ -67,11 +69,14 @@ class LiveCluster:
         )
         self._control = self._rack.host(CONTROL_PLANE, LOCALHOST, aliases)
         self._runtimes: list[ProcessRuntime] = []
+        self._etcd: GrpcServer | None = None
 
     def programs(self) -> Iterator[Coroutine[Any, Any, None]]:
         for name in self._members:
             host = self._rack.host(name, LOCALHOST)
-            yield parts.etcd(host, members=self._members, roles=self._roles)
+            yield parts.etcd(
+                host, members=self._members, roles=self._roles, started=self._serve_etcd
+            )
         control, apiserver, roles = self._control, self._apiserver, self._roles
         yield parts.kube_apiserver(
             control,
@@ -86,6 +91,7 @@ class LiveCluster:
             control,
             apiserver=apiserver,
             cluster_cidr=self._addresses.cluster_cidr,
+            root_ca=self._rack.pki.ca.certificate.read_text(),
             roles=roles,
         )
         yield parts.kube_scheduler(control, apiserver=apiserver, roles=roles)
@@ -117,12 +123,31 @@ class LiveCluster:
         await _until(partial(admin.raw, "GET", "/readyz"))
         store = f"{len(self._members)} members" if self._members else "--etcd-servers"
         self._say(f"etcd ({store}) and the API server are ready: {self._server}")
+        if self._etcd is not None:
+            port = self._etcd_port()
+            await self._etcd.start()
+            self._say(f"etcd answers etcdctl: https://{LOCALHOST}:{port}")
         for name in self._nodes:
             await _until(partial(self._check_node, admin, name))
             self._say(f"{name} is ready")
         await _until(self._check_dns)
         self._say(f"cluster DNS answers: {self._addresses.dns}")
         self._say(f"export KUBECONFIG={shlex.quote(str(self._folder / 'admin.conf'))}")
+
+    def _serve_etcd(self, member: EtcdServer) -> None:
+        """The first member answers etcdctl. (The others are for clients in this process alone:
+        they all have one address, and there is one port 2379.)"""
+        if self._etcd is None:
+            self._etcd = GrpcServer(Services(member).handle)
+
+    def _etcd_port(self) -> int:
+        """etcd's own port; any, if somebody else has that."""
+        assert self._etcd is not None
+        tls = self._rack.pki.etcd((CONTROL_PLANE, "localhost", LOCALHOST))
+        try:
+            return self._etcd.add_port(LOCALHOST, parts.ETCD_CLIENT_PORT, tls)
+        except OSError:
+            return self._etcd.add_port(LOCALHOST, 0, tls)
 
     async def _check_node(self, admin: ApiClient, name: str) -> None:
         """Its kubelet answers, and what it has told the API server is that it is ready."""
@@ -146,6 +171,8 @@ class LiveCluster:
         """End the containers, then break every connection."""
         for runtime in self._runtimes:
             await runtime.close()
+        if self._etcd is not None:
+            await self._etcd.close()
         await self._rack.close()
 
     async def _kubelet(self, host: Host) -> None:

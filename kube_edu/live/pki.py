@@ -28,6 +28,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from kube_edu.host import Identity, identity_of
 from kube_edu.host.identity import NOBODY
 from kube_edu.live.disk import replace
+from kube_edu.live.tls import Tls
 
 CA_VALIDITY = timedelta(days=3650)
 CERTIFICATE_VALIDITY = timedelta(days=365)
@@ -68,6 +69,14 @@ class Pki:
         pair = self._client_pair(identity, host)
         context.load_cert_chain(pair.with_suffix(".crt"), pair.with_suffix(".key"))
         return context
+
+    def etcd(self, names: Sequence[str]) -> Tls:
+        """The TLS side of etcd, whose clients must have a certificate of etcd's authority. That of
+        the API server (pki/apiserver-etcd-client) is there then too."""
+        pair = self.folder / "etcd/server"
+        self.etcd_ca.sign(pair, Identity(names[0]), names)
+        self._client_pair("apiserver-etcd-client", "")
+        return Tls(f"{pair}.crt", f"{pair}.key", str(self.etcd_ca.certificate))
 
     def kubeconfig(self, file: str, identity: str, host: str, server: str) -> Path:
         """Write the kubeconfig of a client, in the shape that `kubeadm init` writes."""

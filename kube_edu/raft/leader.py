@@ -18,9 +18,6 @@ from kube_edu.raft.rules import Leader
 if TYPE_CHECKING:
     from kube_edu.raft.node import RaftNode
 
-MAX_MESSAGE_BYTES = 512 * 1024
-"""Entries in one append message (etcd: maxSizePerMsg), but always at least one."""
-
 
 class Leadership:
     """One term in office of one member."""
@@ -126,7 +123,7 @@ class Leadership:
             self._node.send(MessageType.MsgSnap, member, snapshot=log.snapshot)
             progress.become_snapshot(log.snapshot.index)
             return True
-        entries = log.entries(progress.next, max_bytes=MAX_MESSAGE_BYTES)
+        entries = log.entries(progress.next, max_bytes=self._node.max_size_per_msg)
         self._node.send(
             MessageType.MsgApp,
             member,
@@ -234,12 +231,13 @@ class Leadership:
 
     def _follow_configuration(self) -> None:
         known, voting = self.progress, self._node.conf.voting
-        next_index = self._log.last_index + 1
-        self.progress = {
-            member: known.get(member)
-            or Progress(next=next_index, recent_active=bool(known))  # give it time to answer
-            for member in self._node.conf.members
-        }
+        self.progress = {}
+        for member in self._node.conf.members:
+            self.progress[member] = known.get(member) or Progress(
+                self._node.max_inflight_msgs,
+                next=self._log.last_index + 1,
+                recent_active=bool(known),  # who comes later is given time to answer
+            )
         self._others = [member for member in self.progress if member != self._node.name]
         self._lease_end = 0  # another majority counts
         if self.transferee not in voting:

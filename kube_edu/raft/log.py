@@ -92,6 +92,10 @@ class Log:
         if self.term(last.index) == last.term:
             self.stable = max(self.stable, last.index)
 
+    def applied_to(self, index: int) -> None:
+        """The state machine has everything up to here."""
+        self.applied = max(self.applied, index)
+
     def find_conflict_by_term(self, index: int, term: int) -> int:
         """The last index, from `index` down, whose entry has at most this term: where two logs
         may agree at the latest, if one has `term` at `index` (the fast back-up at the end of

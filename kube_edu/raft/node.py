@@ -37,6 +37,12 @@ ANSWER_TO = {
     Role.PRE_CANDIDATE: MessageType.MsgPreVoteResp,
 }
 
+MAX_SIZE_PER_MSG = 512 * 1024
+"""Bytes of entries in one append message, but always at least one entry (etcd's defaults)."""
+
+MAX_INFLIGHT_MSGS = 256
+"""Append messages on their way to one member before the leader waits for an answer."""
+
 CAMPAIGN_TRANSFER = b"CampaignTransfer"
 """The context of a vote request that the old leader wished for: no lease stands against it."""
 
@@ -62,6 +68,8 @@ class RaftNode:
         pre_vote: bool = True,
         check_quorum: bool = True,
         lease_reads: bool = False,
+        max_size_per_msg: int = MAX_SIZE_PER_MSG,
+        max_inflight_msgs: int = MAX_INFLIGHT_MSGS,
         hard_state: HardState | None = None,
         snapshot: Snapshot | None = None,
         entries: Sequence[Entry] = (),
@@ -75,6 +83,8 @@ class RaftNode:
         self.pre_vote = pre_vote
         self.check_quorum = check_quorum
         self.lease_reads = lease_reads
+        self.max_size_per_msg = max_size_per_msg
+        self.max_inflight_msgs = max_inflight_msgs
         self.rules = rules or Rules()
 
         saved = hard_state or HardState()
@@ -248,9 +258,9 @@ class RaftNode:
         if ready.soft_state is not None:
             self._saved_soft = ready.soft_state
         if ready.snapshot is not None:
-            self.log.applied = ready.snapshot.index
+            self.log.applied_to(ready.snapshot.index)
         if ready.committed:
-            self.log.applied = ready.committed[-1].index
+            self.log.applied_to(ready.committed[-1].index)
         if ready.entries:
             self.log.stable_to(ready.entries[-1])
             if self.leadership is not None:

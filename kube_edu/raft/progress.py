@@ -6,9 +6,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
-MAX_INFLIGHT = 256
-"""Append messages on their way to one member before the leader waits for an answer."""
-
 
 class ProgressState(Enum):
     PROBE = "probe"  # looking for where the logs agree: one message at a time
@@ -21,6 +18,7 @@ class Progress:
     """`match` is the last entry known to be the same there, `next` the next one to send (the
     paper's matchIndex and nextIndex)."""
 
+    max_inflight: int
     match: int = 0
     next: int = 1
     state: ProgressState = ProgressState.PROBE
@@ -37,7 +35,7 @@ class Progress:
         if self.state is ProgressState.PROBE:
             return self.probe_sent
         if self.state is ProgressState.REPLICATE:
-            return len(self.inflight) >= MAX_INFLIGHT
+            return len(self.inflight) >= self.max_inflight
         return True
 
     def become_probe(self) -> None:
@@ -84,10 +82,11 @@ class Progress:
 
     def rejected(self, index: int, next_index: int) -> bool:
         """The member lacks the entry `index` that an append built on; `next_index` is the one to
-        send next. False if the answer is an old one."""
+        send next. False if there is no use in that: the answer is an old one, or the member has
+        lost what it once had, and would say so again (after the next heartbeat it may)."""
+        if index <= self.match:
+            return False
         if self.state is ProgressState.REPLICATE:
-            if index <= self.match:
-                return False
             self.become_probe()
             return True
         if self.next - 1 != index:

@@ -28,7 +28,8 @@ class SoftState:
 class Ready:
     """Work for the driver, to be done in this order: write `snapshot`, `entries` and
     `hard_state` to disk and sync; send `messages`; restore `snapshot` and apply `committed` to
-    the state machine; answer `read_states`; then call `advance` with this object.
+    the state machine; answer `read_states`; then call `advance` with this object. To apply what is
+    committed it need not wait for the disk.
 
     None and empty mean that there is nothing of the kind to do.
     """

@@ -5,6 +5,7 @@ from kube_edu.viz.figure import Figure
 from kube_edu.viz.merge import three_way
 from kube_edu.viz.objects import object_graph
 from kube_edu.viz.path import request_path
+from kube_edu.viz.revisions import Rider, revisions
 from kube_edu.viz.ring import ring
 from kube_edu.viz.space_time import space_time
 from kube_edu.viz.tables import Table
@@ -15,12 +16,14 @@ __all__ = [
     "Figure",
     "Lane",
     "Mark",
+    "Rider",
     "Table",
     "cluster_picture",
     "host_lanes",
     "object_graph",
     "pod_lanes",
     "request_path",
+    "revisions",
     "ring",
     "space_time",
     "three_way",

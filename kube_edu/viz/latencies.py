@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 from statistics import median
-from typing import Any
 
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.svg import BLUE, FAINT, GREY, INK, ORANGE, RED, SOFT, Drawing
@@ -16,13 +15,16 @@ WAITED = 1.0
 long as the quickest, has waited for it."""
 
 
-def latencies(title: str, points: Sequence[tuple[float, float]] | Any) -> Figure:
+def latencies(title: str, points: Sequence[tuple[float, float] | None]) -> Figure:
     """`points` are (seconds until the next heartbeat, seconds that the write took). If writes
-    waited for heartbeats the points would lie on the diagonal."""
-    if points is ...:
-        return Figure(Drawing(800, 60, f"{title}: not measured yet").svg(), "not measured yet")
-    until = [1000 * point[0] for point in points]
-    took = [1000 * point[1] for point in points]
+    waited for heartbeats the points would lie on the diagonal. None is a write that nobody has
+    measured yet."""
+    measured = [point for point in points if point is not None]
+    if not measured:
+        words = f"{title}: not measured yet"
+        return Figure(Drawing(800, 60, words).svg(), words)
+    until = [1000 * point[0] for point in measured]
+    took = [1000 * point[1] for point in measured]
     right, top = 20 * ceil(max(*until, 100) / 20), 50 * ceil(max(*took, 100) / 50)
     bottom = TOP + HIGH
     drawing = Drawing(800, bottom + 56, title)

@@ -203,9 +203,9 @@ class _Logs:
 
     def _legend(self) -> None:
         y = self.drawing.height - 14
-        entries = [(TERMS[0], "term above command"), (GREEN, "committed, as it knows")]
+        entries = [(TERMS[0], "term, command"), (GREEN, "committed, as it knows")]
         if any(row.match is not None for row in self.rows):
-            entries.append((BLUE, "▼ the same as the leader's up to here, as it knows"))
+            entries.append((BLUE, "▼ like the leader's up to here, as it knows"))
         if self.conflicts:
             entries.append((RED, "not the leader's entry"))
         self.drawing.legend(18, y, entries)

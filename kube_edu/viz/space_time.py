@@ -52,8 +52,10 @@ def kind_of(type_: str, reject: bool) -> str:
     """Of KINDS, the one that a message belongs to."""
     if type_ in ASKS:
         return "question"
+    if reject:
+        return "no"
     if type_ in VOTES:
-        return "no" if reject else "yes"
+        return "yes"
     return "answer" if type_.endswith("Resp") else "leader"
 
 
@@ -392,6 +394,8 @@ def _said(event: Event, before: tuple[str, int]) -> str:
             first, last, term = fields["first"], fields["last"], fields["term"]
             which = f"entry {last}" if first == last else f"entries {first}–{last}"
             return f"{which} (term {term})"
+        case "raft.receive" if fields["type"] == "MsgSnap":
+            return "a snapshot"
         case "raft.commit":
             return f"commits up to {fields['index']}"
         case "host.crash":

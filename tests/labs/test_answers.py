@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_edu.classroom import declarative, welcome
+from kube_edu.classroom import declarative, replication, welcome
 from kube_edu.classroom.exercise import Exercise
 
 
@@ -26,6 +26,9 @@ LABS = {
     "02_expose": declarative.lab.exercises["expose"],
     "02_plan": declarative.lab.exercises["plan"],
     "02_manage_replicas": declarative.lab.exercises["manage_replicas"],
+    "05_append_entries": replication.lab.exercises["append_entries"],
+    "05_commit_index": replication.lab.exercises["commit_index"],
+    "05_next_index": replication.lab.exercises["next_index"],
 }
 ANSWERS = {name: answers(name) for name in LABS}
 

@@ -10,7 +10,7 @@ from kube_edu.raft import Role
 from tests.raft.talk import Talk
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.seeds(40)
 def test_members_agree_whatever_happens(seed: int) -> None:
     random = Random(seed)
     talk = Talk("abcde" if seed % 2 else "abc", seed, pre_vote=seed % 4 < 2)

@@ -1,8 +1,7 @@
 """Raft's five promises (Figure 3 of the paper), checked on a trace.
 
-A log is what a member has written to its disk, as `raft.append` told. An entry's term is known if
-it was the last of what was written at once; terms never fall along a log, so the others lie
-between the known ones.
+A log is what a member has written to its disk, or found there when it started, as `raft.append`
+told: each event is about entries of one term.
 """
 
 from __future__ import annotations
@@ -66,13 +65,12 @@ def log_matching(trace: Iterable[Event]) -> Violation | None:
             if other is member or other.log.get(last) != member.log[last]:
                 continue
             for index in range(max(first - 1, 1), last):
-                low, high = member.log.get(index, ANY)
-                its_low, its_high = other.log.get(index, ANY)
-                if high < its_low or its_high < low:
+                term, its = member.log.get(index), other.log.get(index)
+                if term and its and term != its:
                     reason = (
                         f"{event.host} and {name} have the same entry {last}, of term "
                         f"{event.fields['term']}, and before it another entry {index}: of term "
-                        f"{high} and of term {its_high}"
+                        f"{term} and of term {its}"
                     )
                     return _violation("log matching", reason, number, event)
     return None
@@ -86,7 +84,8 @@ def leader_completeness(trace: Iterable[Event]) -> Violation | None:
     for number, event, member in _replayed(trace):
         if not member.leads:
             continue
-        if event.kind == "raft.append" and member.term not in elected:
+        begins = event.fields.get("term") == member.term and member.term not in elected
+        if event.kind == "raft.append" and begins:
             elected[member.term] = Elected(event.host, dict(member.log), member.known_from)
         elif event.kind == "raft.commit":
             committed[member.term] = (event.fields["index"], event.fields["term"])
@@ -154,11 +153,6 @@ def check(trace: Iterable[Event]) -> Violation | None:
 
 # -- the members, as the trace shows them -----------------------------------------------------
 
-Terms = tuple[int, int]
-"""Between which terms an entry's lies."""
-
-ANY: Terms = (0, sys.maxsize)
-
 
 @dataclass(slots=True)
 class Member:
@@ -166,7 +160,9 @@ class Member:
 
     leads: bool = False
     term: int = 0
-    log: dict[int, Terms] = field(default_factory=dict)
+    log: dict[int, int] = field(default_factory=dict)
+    """The terms of its entries, as far as they are known."""
+
     last: int = 0
     before_append: int = 0
     """Up to where the log went before what was written last."""
@@ -191,12 +187,7 @@ class Member:
         self.before_append = self.last
         for index in range(first, self.last + 1):
             self.log.pop(index, None)  # replaced
-        # Entries that a crash left on the disk, and nobody heard of, may fill a gap.
-        start = min(first, self.last + 1) if self.last else first
-        low = self.log.get(start - 1, ANY)[0]
-        for index in range(start, last):
-            self.log[index] = (low, term)
-        self.log[last] = (term, term)
+        self.log.update(dict.fromkeys(range(first, last + 1), term))
         self.last = last
 
 
@@ -205,12 +196,11 @@ class Elected:
     """A leader, and its log when its term began."""
 
     host: str
-    log: dict[int, Terms]
+    log: dict[int, int]
     known_from: int
 
     def may_have(self, index: int, term: int) -> bool:
-        low, high = self.log.get(index, (1, 0))
-        return index < self.known_from or low <= term <= high
+        return index < self.known_from or self.log.get(index) == term
 
 
 def _replayed(trace: Iterable[Event]) -> Iterable[tuple[int, Event, Member]]:

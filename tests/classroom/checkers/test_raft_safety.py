@@ -57,6 +57,7 @@ GOOD = {
         "a append 2 2 of 1",
         "b crash",
         "b start",
+        "b append 1 2 of 1",
         "b role leader 2",
         "b append 3 3 of 2",
         "b commit 3 of 2",

@@ -1,0 +1,275 @@
+"""Lab 03, fourth exercise: an election in which candidates queue up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Any
+
+from kube_edu.classroom.etcd_client import Etcd, Watch, compare, delete, put
+from kube_edu.classroom.exercise import Exercise
+from kube_edu.classroom.store_runs import (
+    FROZEN,
+    MEMBER_DIES,
+    TTL,
+    ClientOf,
+    Deed,
+    Failure,
+    Run,
+    Story,
+    searching,
+)
+from kube_edu.etcd.messages import EventType, KeyValue
+
+ELECTION = "election/"
+DIES, FREEZES, LEADER_DIES = (
+    "the second in the queue loses its power",
+    "the second in the queue is frozen for a while",
+    "the first leader loses its power",
+)
+REIGN, SHORT_REIGN = 8.0, 0.6
+"""Virtual seconds that the first leader leads if something befalls meanwhile, and the longest that
+others do."""
+PROCLAIMS = 0.3
+"""Seconds between two proclamations: a leader writes its own key again and again."""
+WAITING = 75.0
+
+
+async def campaign(etcd: Etcd, election: str, me: str, lease: int) -> bool:
+    """The reference (as etcd's own: client/v3/concurrency, Election and waitDeletes)."""
+    mine = election + me
+    await etcd.put(mine, me, lease)
+    while True:
+        listing = await etcd.list(election)
+        queue = [kv.key for kv in sorted(listing.kvs, key=lambda kv: kv.create_revision)]
+        if mine not in queue:
+            return False
+        place = queue.index(mine)
+        if place == 0:
+            return True
+        async for answer in etcd.watch(queue[place - 1], listing.revision + 1):
+            if any(event.type == "DELETE" for event in answer.events):
+                break
+
+
+@dataclass
+class Candidate:
+    """What is seen of one."""
+
+    lease: int = 0
+    returned: Any = ...
+    at: int = 0
+    """The store's revision when it returned."""
+    gave_up: bool = False
+
+
+class CandidateClient(ClientOf):
+    """Keeps what it watches."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.watched: list[Watch] = []
+
+    def watch(self, key: str, start_revision: int = 0, *, prefix: bool = False) -> Watch:
+        watch = super().watch(key, start_revision, prefix=prefix)
+        self.watched.append(watch)
+        return watch
+
+
+class ElectionRun(Run):
+    def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
+        super().__init__(story, answer)
+        self._candidates = {name: Candidate() for name in story.names}
+        self._clients = {
+            name: CandidateClient(
+                self.etcd.connections(name), name, self.deeds, self.random,
+                pace=self.random.choice((0.01, 0.1, 0.5)),
+            )
+            for name in story.names
+        }  # fmt: skip
+        self._befallen = ""
+
+    def happen(self) -> None:
+        for name in self._candidates:
+            self.start(name, partial(self._stand, name))
+        self.lose_a_member()
+        self.etcd.run_for(4)
+        for what, place in ((DIES, 1), (FREEZES, 1), (LEADER_DIES, 0)):
+            queue = self._queue(self.revision)
+            if what in self.story.befalls and len(queue) > place:
+                self._befallen = queue[place].value.decode()
+                self._befall(frozen=what == FREEZES)
+        self.wait(WAITING)
+
+    def _befall(self, frozen: bool) -> None:
+        if not frozen:
+            self.etcd.crash(self._befallen)
+            return
+        self.etcd.pause(self._befallen)
+        self.etcd.run_for(FROZEN)
+        self.etcd.resume(self._befallen)
+
+    async def _stand(self, name: str) -> None:
+        await asyncio.sleep(self.random.uniform(0, 1))
+        candidate, etcd = self._candidates[name], self._clients[name]
+        keeping: asyncio.Task[None] | None = None
+        try:
+            candidate.lease = await etcd.grant(TTL)
+            keeping = asyncio.create_task(self.keep_alive(name, candidate.lease))
+            candidate.returned = await self.guard.call_async(etcd, ELECTION, name, candidate.lease)
+            candidate.at = self.revision
+            if candidate.returned is True:
+                await self._lead(name, candidate.lease)
+        except (ConnectionError, TimeoutError):
+            candidate.gave_up = True
+            if keeping is not None:
+                keeping.cancel()
+
+    async def _lead(self, name: str, lease: int) -> None:
+        """Proclaim, again and again; then resign."""
+        etcd, key = self.etcd.client(name), ELECTION + name
+        first = all(c.at in (0, self._candidates[name].at) for c in self._candidates.values())
+        long = first and self.story.befalls
+        until = self.etcd.now + (REIGN if long else self.random.uniform(0, SHORT_REIGN))
+        while self.etcd.now < until:
+            await etcd.txn([compare("lease", key, "=", lease)], [put(key, name, lease)])
+            await asyncio.sleep(PROCLAIMS)
+        await etcd.txn([compare("lease", key, "=", lease)], [delete(key)])
+
+    # --- what is wrong
+
+    def wrong(self) -> Failure | None:
+        for name, candidate in self._candidates.items():
+            if candidate.gave_up or name in self._dead:
+                continue
+            for found in (self._wrong_key(name), self._wrong_end(name), self._restless(name)):
+                if found is not None:
+                    return found
+        return None
+
+    def _wrong_key(self, name: str) -> Failure | None:
+        key, lease = ELECTION + name, self._candidates[name].lease
+        puts = [(at, e.kv) for at, e in self.history(key) if e.type is EventType.PUT]
+        if not puts:
+            return Failure("no key", f"{name} does not stand: there is no key {key!r}.")
+        at, kv = puts[0]
+        if kv.lease != lease:
+            return Failure("no lease", f"the key of {name} does not hang on the lease: if {name} "
+                           "dies it stays in the queue for ever, and nobody behind it ever leads.",
+                           at)  # fmt: skip
+        return None
+
+    def _wrong_end(self, name: str) -> Failure | None:
+        candidate = self._candidates[name]
+        if candidate.returned is ...:
+            return self._stuck(name)
+        queue = self._queue(candidate.at)
+        names = [kv.value.decode() for kv in queue]
+        if candidate.returned is True and name not in names:
+            return Failure("gone", f"{name} leads, though its own key is gone: it was frozen, its "
+                           "lease ran out, and others do not see it any more. Look whether you "
+                           "still stand.", candidate.at)  # fmt: skip
+        if candidate.returned is True and names[0] != name:
+            kind, why = self._why_too_early(name)
+            return Failure(kind, f"{name} leads, though {names[0]} came first and is still there: "
+                           f"{why}", candidate.at)  # fmt: skip
+        if candidate.returned is not True and name in names:
+            return Failure("gives up", f"{name} returns {candidate.returned!r}, though it still "
+                           "stands: wait until it leads, then return True.",
+                           candidate.at)  # fmt: skip
+        if candidate.returned not in (True, False):
+            return Failure("returns", f"{name} returns {candidate.returned!r}: True if it leads, "
+                           "False if its key is gone.", candidate.at)  # fmt: skip
+        return None
+
+    def _why_too_early(self, name: str) -> tuple[str, str]:
+        lists = self._lists(name)
+        if not lists:
+            return "alone", "it does not look who else stands."
+        if len(lists) <= len(self._clients[name].watched):
+            return "ahead", ("it waited for the one just ahead of it, who never led and is gone. "
+                             "That does not make it the first: list again.")  # fmt: skip
+        seen = self._queue(lists[-1].store)
+        if min(seen, key=lambda kv: kv.mod_revision).value.decode() == name:
+            return "mod", ("the mod revision changes whenever a leader writes its key, and moves "
+                           "it to the end of the queue. The create revision stays.")  # fmt: skip
+        if min(seen, key=lambda kv: kv.key).value.decode() == name:
+            return "names", ("a list is sorted by key, so names that begin with an a always win. "
+                             "Sort by create revision.")  # fmt: skip
+        return "early", "whoever has the lowest create revision leads, and nobody else."
+
+    def _lists(self, name: str) -> list[Deed]:
+        return [deed for deed in self.deeds if deed.who == name and deed.method == "range"]
+
+    def _restless(self, name: str) -> Failure | None:
+        """One whose turn it is not yet has a reason to look each time that the one just ahead of
+        it is gone."""
+        if any(watch.request.range_end for watch in self._clients[name].watched):
+            return Failure("herd", f"{name} watches all who stand: with a thousand candidates, "
+                           "whenever one comes or goes a thousand wake up. Watch the one just "
+                           "ahead of you.")  # fmt: skip
+        looked = len(self._lists(name))
+        if looked <= 2 + len(self._candidates):
+            return None
+        return Failure("asks", f"{name} looks {looked} times. Only when the key just ahead of it "
+                       "is deleted is there a reason to look again (that a leader writes its key "
+                       "is none).")  # fmt: skip
+
+    def _stuck(self, name: str) -> Failure | None:
+        queue = self._queue(self.revision)
+        first = queue[0].value.decode() if queue else ""
+        if first in self._dead or self._candidates.get(first, Candidate()).returned is not ...:
+            return Failure("hangs", f"{name} does not come to its end.")
+        last = max(revision for revision, event in self._departures())
+        return Failure("waits", f"since revision {last} {first} is the first in the queue, and it "
+                       "still waits. Whoever was ahead of it was gone between its list and its "
+                       "watch: watch from the revision after that of the list.", last)  # fmt: skip
+
+    @property
+    def _dead(self) -> list[str]:
+        return [] if FREEZES in self.story.befalls else [self._befallen]
+
+    def _departures(self) -> Iterator[tuple[int, Any]]:
+        for name in self.story.names:
+            for revision, event in self.history(ELECTION + name):
+                if event.type is EventType.DELETE:
+                    yield revision, event
+
+    def _queue(self, revision: int) -> list[KeyValue]:
+        """Who stands at a revision, the first first."""
+        there = [self.at(ELECTION + name, revision) for name in self.story.names]
+        return sorted((kv for kv in there if kv), key=lambda kv: kv.create_revision)
+
+
+def _stories() -> Iterator[Story]:
+    yield Story(1)
+    for seed in range(2, 20):
+        yield Story(seed, 2 + seed % 3)
+    for seed in range(20, 51):
+        random = Random(seed)
+        befalls = [random.choice((DIES, FREEZES, LEADER_DIES))]
+        befalls += [MEMBER_DIES] if seed % 15 == 0 else []
+        yield Story(seed, random.randint(2, 5), tuple(befalls))
+
+
+CAMPAIGN = Exercise(
+    "campaign",
+    searching(
+        ElectionRun,
+        campaign,
+        tuple(_stories()),
+        "The queue of those who stand for election",
+        "with candidates that die and freeze: never two leaders, and always one.",
+    ),
+    [
+        "Stand: put election + me, with the lease. Then list all who stand, sort them by "
+        "create_revision, and find your place. The first leads: return True.",
+        "If you are not the first, watch the key just ahead of you, from the revision after that "
+        "of the list, until it is deleted. Nobody else's comings and goings concern you.",
+        "When the one ahead is gone, list again: it may have left the queue from the middle. And "
+        "if your own key is not in the list, your lease has run out: return False.",
+    ],
+)

@@ -1,0 +1,282 @@
+"""What the exercises of lab 03 share: a store, clients whose requests are written down, and the
+search for a run that goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from kube_edu.classroom.etcd_client import Etcd, Unanswered
+from kube_edu.classroom.etcd_cluster import EtcdCluster
+from kube_edu.classroom.exercise import Judge, Report, Verdict, failed, passed
+from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.parting import parting
+from kube_edu.classroom.search import first_failing, shrink, without_one
+from kube_edu.etcd.messages import Event, EventType, KeyValue, TxnRequest
+from kube_edu.host import HttpClient
+from kube_edu.trace import Event as Step
+from kube_edu.viz.figure import Figure
+from kube_edu.viz.revisions import Rider, revisions
+
+CLIENTS = ("ann", "bob", "cat", "dan", "eve")
+PATIENCE = 15.0
+"""Virtual seconds within which all must be done, once nothing more happens to it."""
+
+MEMBER_DIES = "an etcd member loses its power"
+
+TTL = 4
+"""Seconds of a client's lease."""
+FROZEN = 6.0
+"""Seconds that a frozen machine stays so: its lease runs out meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A request of a client that was executed: the revision that it made, 0 if it changed nothing,
+    and the store's as its answer told it."""
+
+    who: str
+    method: str
+    request: Any
+    revision: int
+    store: int
+
+    def compares(self, key: str) -> list[str]:
+        """The targets that it compares of a key."""
+        if not isinstance(self.request, TxnRequest):
+            return []
+        return [c.target.name for c in self.request.compare if c.key == key.encode()]
+
+
+class ClientOf(Etcd):
+    """A client whose deeds are written down. `pace` is how slow its network is, `lost` the
+    numbers of those of its writes whose answers never arrive."""
+
+    def __init__(
+        self,
+        clients: Sequence[HttpClient],
+        who: str,
+        deeds: list[Deed],
+        random: Random,
+        pace: float = 0.02,
+        lost: Sequence[int] = (),
+    ) -> None:
+        super().__init__(clients)
+        self._who = who
+        self._deeds = deeds
+        self._random = random
+        self._pace = pace
+        self._lost = lost
+        self._writes = 0
+
+    async def _ask(self, method: str, request: Any) -> Any:
+        await asyncio.sleep(self._random.uniform(0.2, 1.0) * self._pace)
+        answer = await super()._ask(method, request)
+        now = answer.header.revision
+        revision = now if _changed(method, request, answer) else 0
+        self._deeds.append(Deed(self._who, method, request, revision, now))
+        if method in ("put", "txn", "delete_range"):
+            self._writes += 1
+            if self._writes in self._lost:
+                raise Unanswered("the connection broke before the answer came")
+        await asyncio.sleep(self._random.uniform(0.2, 1.0) * self._pace)
+        return answer
+
+
+def _changed(method: str, request: Any, answer: Any) -> bool:
+    if method == "txn":
+        ops = request.success if answer.succeeded else request.failure
+        return any(
+            op.request_put is not None
+            or (done.response_delete_range is not None and done.response_delete_range.deleted > 0)
+            for op, done in zip(ops, answer.responses, strict=True)
+        )
+    return method == "put" or (method == "delete_range" and answer.deleted > 0)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`kind` tells failures apart, whatever names and numbers the reason has in it."""
+
+    kind: str
+    reason: str
+    revision: int = 0
+    riders: tuple[Rider, ...] = ()
+
+
+class Run(ABC):
+    """One run of a student's function: subclasses say what happens in it."""
+
+    def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
+        self.story = story
+        self.guard = Guard(answer)
+        self.etcd = EtcdCluster(3 if MEMBER_DIES in story.befalls else 1, story.seed)
+        self.random = Random(story.seed)
+        self.deeds: list[Deed] = []
+        self._busy: dict[str, bool] = {}
+
+    def failure(self) -> Failure | None:
+        """Let it happen, and look for what is wrong."""
+        with suppress(Slip):
+            self.happen()
+        if self.guard.slips:
+            return Failure(self.guard.slips[0].args[0][:40], str(self.guard.slips[0]))
+        return self.wrong()
+
+    @abstractmethod
+    def happen(self) -> None: ...
+
+    @abstractmethod
+    def wrong(self) -> Failure | None: ...
+
+    def client(self, name: str, *, pace: float = 0.02, lost: Sequence[int] = ()) -> ClientOf:
+        return ClientOf(self.etcd.connections(name), name, self.deeds, self.random, pace, lost)
+
+    def start(self, name: str, program: Callable[[], Awaitable[None]]) -> None:
+        """Run a program on a client's machine; what the student's function did there that no
+        answer may do ends it."""
+        self._busy[name] = True
+
+        async def run(clients: list[HttpClient]) -> None:
+            with suppress(Slip):
+                await program()
+            self._busy[name] = False
+
+        self.etcd.start(name, run)
+
+    def lose_a_member(self) -> None:
+        """The leader as often as another, if the story says so."""
+        if MEMBER_DIES in self.story.befalls:
+            self.etcd.run_for(self.random.uniform(0.05, 2))
+            others = [name for name in self.etcd.members if name != self.etcd.leader]
+            self.etcd.crash(self.random.choice([self.etcd.leader, *others[:1]]))
+
+    def wait(self, patience: float = PATIENCE) -> None:
+        """Let time pass until all programs have come to their end, or patience has."""
+        with suppress(TimeoutError):
+            self.etcd.run_until(lambda: not self.busy or bool(self.guard.slips), patience)
+
+    @property
+    def busy(self) -> list[str]:
+        """Whose programs are not at their end; a machine without power runs none."""
+        machines = self.etcd.simulation.machines
+        return [n for n, busy in self._busy.items() if busy and machines[n].state != "down"]
+
+    async def keep_alive(self, name: str, lease: int) -> None:
+        """Keep a lease alive for as long as it and the client's machine live."""
+        etcd = self.etcd.client(name)
+        left = lease
+        while left:
+            await asyncio.sleep(TTL / 4)
+            with suppress(ConnectionError, TimeoutError):
+                left = await etcd.keep_alive(lease)
+
+    # --- what was done
+
+    @property
+    def revision(self) -> int:
+        """The store's, now."""
+        return len(self.etcd.changes()) + 1
+
+    def author(self, revision: int) -> Deed | None:
+        return next((deed for deed in self.deeds if deed.revision == revision), None)
+
+    def history(self, key: str) -> Iterator[tuple[int, Event]]:
+        """(revision, event) of a key."""
+        for number, events in enumerate(self.etcd.changes()):
+            for event in events:
+                if event.kv.key == key.encode():
+                    yield number + 2, event
+
+    def at(self, key: str, revision: int) -> KeyValue | None:
+        """A key as it was at a revision."""
+        events = [event for then, event in self.history(key) if then <= revision]
+        return events[-1].kv if events and events[-1].type is EventType.PUT else None
+
+    def drawn(self, title: str, failure: Failure) -> Figure:
+        authors = {deed.revision: deed.who for deed in self.deeds if deed.revision}
+        expired = [step.fields["revision"] for step in self.etcd.trace.select("etcd.apply")
+                   if step.fields["op"] == "lease_revoke"]  # fmt: skip
+        for revision in expired:
+            authors.setdefault(revision, "(lease over)")
+        return revisions(
+            title,
+            self.etcd.changes(),
+            riders=failure.riders,
+            authors=authors,
+            compacted=self.etcd.compacted,
+            wrong=failure.revision,
+        )
+
+
+@dataclass(frozen=True)
+class Story:
+    """So many clients, and what befalls the run, in words."""
+
+    seed: int
+    clients: int = 1
+    befalls: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join([f"seed {self.seed}: {' and '.join(self.names)}", *self.befalls])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return CLIENTS[: self.clients]
+
+    def simpler(self) -> Iterator[Story]:
+        for befalls in without_one(self.befalls):
+            yield replace(self, befalls=befalls)
+        if self.clients > 1:
+            yield replace(self, clients=self.clients - 1)
+
+
+def searching(
+    run: Callable[[Story, Callable[..., Any]], Run],
+    reference: Callable[..., Any],
+    stories: Sequence[Story],
+    title: str,
+    praise: str,
+) -> Judge:
+    """A judge that tries every story, and draws the smallest in which an answer fails."""
+
+    def judge(answer: Callable[..., Any], report: Report) -> Verdict:
+        tried = 0
+
+        def attempt(story: Story) -> tuple[Run, Failure] | None:
+            nonlocal tried
+            tried += 1
+            report(f"run {tried}: {story}")
+            running = run(story, answer)
+            failure = running.failure()
+            return (running, failure) if failure else None
+
+        found = first_failing(stories, attempt)
+        if found is None:
+            return passed(f"{len(stories)} runs, {praise}")
+        kind = found[1][1].kind
+
+        def same(story: Story) -> tuple[Run, Failure] | None:
+            again = attempt(story)
+            return again if again and again[1].kind == kind else None
+
+        story, (running, failure) = shrink(found, Story.simpler, same, tries=30)
+        other = run(story, reference)
+        other.failure()
+        apart = parting(running.etcd.trace, other.etcd.trace, _telling)
+        details = [f"the smallest such run: {story}", *([apart] if apart else [])]
+        return failed(failure.reason, *details, figure=running.drawn(title, failure))
+
+    return judge
+
+
+def _telling(step: Step) -> Any:
+    """What became of the store."""
+    if step.kind != "etcd.apply" or not step.fields["keys"]:
+        return None
+    return step.fields["op"], step.fields["keys"]

@@ -1,0 +1,191 @@
+"""The history of a store: a column a revision, a lane a key, and the watchers that ride along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kube_edu.etcd.messages import Event, EventType
+from kube_edu.viz.figure import Figure
+from kube_edu.viz.svg import (
+    BLUE,
+    FAINT,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PANEL,
+    PURPLE,
+    RED,
+    SOFT,
+    Drawing,
+    fit,
+)
+
+WIDTH, LEFT, ROW, COLUMN = 800.0, 150.0, 34.0, 78.0
+SHOWN = 14
+"""Revisions that fit side by side; of a longer history the end is drawn."""
+
+Changes = Sequence[tuple[Event, ...]]
+
+
+@dataclass(frozen=True)
+class Rider:
+    """A watcher: the revision that it began at, and those that it was told of."""
+
+    name: str
+    start: int
+    told: Sequence[int]
+
+
+def revisions(
+    title: str,
+    changes: Changes,
+    *,
+    riders: Sequence[Rider] = (),
+    authors: Mapping[int, str] | None = None,
+    compacted: int = 0,
+    wrong: int = 0,
+    said: str = "",
+) -> Figure:
+    """`changes` has the events of every revision from 2 on. `authors` says who made a revision;
+    `wrong` is one to point at, and `said` what there is to say to it."""
+    authors = authors or {}
+    last = len(changes) + 1
+    end = min(last, max(wrong + 2, SHOWN + 1)) if wrong else last
+    first = max(2, end - SHOWN + 1)
+    shown = range(first, end + 1)
+    keys = list(dict.fromkeys(e.kv.key.decode() for rev in shown for e in changes[rev - 2]))
+    keys = sorted(dict.fromkeys([*_alive(changes, first), *keys]))
+    width = min(COLUMN, (WIDTH - LEFT - 24) / max(len(shown), 1))
+    top = 66.0 + (20 if said else 0)
+    bottom = top + ROW * (len(riders) + len(keys))
+    drawing = Drawing(WIDTH, bottom + (88 if authors else 72), title)
+    if said:
+        drawing.text(18, 50, fit(said, WIDTH - 36, 12), size=12, colour=RED if wrong else SOFT)
+
+    def x(revision: int) -> float:
+        return LEFT + width * (revision - first + 0.5)
+
+    if first <= compacted:
+        edge = x(min(compacted, end)) - width / 2
+        drawing.box(LEFT, top - 6, edge - LEFT, bottom - top + 10, fill=PANEL, stroke="none")
+    for rev in shown:
+        colour = RED if rev == wrong else FAINT
+        drawing.line((x(rev), top - 4), (x(rev), bottom + 4), colour=colour, thick=1,
+                     dash=rev == wrong)  # fmt: skip
+        drawing.text(x(rev), bottom + 20, str(rev), size=11.5, anchor="middle", bold=rev == wrong,
+                     colour=RED if rev == wrong else SOFT)  # fmt: skip
+        if rev in authors:
+            name = fit(authors[rev], width - 2, 10)
+            drawing.text(x(rev), bottom + 35, name, size=10, anchor="middle", colour=SOFT)
+    drawing.text(LEFT - 14, bottom + 20, "revision", size=11.5, anchor="end", colour=SOFT)
+    for row, rider in enumerate(riders):
+        _ride(drawing, rider, top + ROW * row + 16, {rev: x(rev) for rev in shown}, width)
+    for row, key in enumerate(keys):
+        y = top + ROW * (len(riders) + row) + 16
+        drawing.text(LEFT - 14, y + 4, fit(key, LEFT - 30, 11.5, mono=True), size=11.5,
+                     anchor="end", mono=True)  # fmt: skip
+        for rev, until, event in _lives(changes, key, first, end):
+            start = x(rev) if rev >= first else LEFT - 6
+            stop = x(until) if until else x(end) + width / 2
+            drawing.line((start, y), (stop, y), colour=GREY, thick=3)
+            if rev < first:
+                drawing.text(LEFT + 2, y - 6, _value(event, width), size=10.5, mono=True)
+        for rev in shown:
+            for event in changes[rev - 2]:
+                if event.kv.key.decode() == key:
+                    _stop(drawing, event, x(rev), y, width)
+    legend = [(GREEN, "created"), (BLUE, "changed"), (RED, "deleted"), (ORANGE, "hangs on a lease")]
+    legend += [(PURPLE, "a watcher is told")] if riders else []
+    legend += [(FAINT, "compacted: forgotten")] if compacted else []
+    drawing.legend(18, bottom + (68 if authors else 52), legend)
+    return Figure(drawing.svg(), _words(title, changes, riders, authors, compacted, wrong, said))
+
+
+def _ride(
+    drawing: Drawing, rider: Rider, y: float, places: Mapping[int, float], width: float
+) -> None:
+    """A watcher's line, with a dot at every revision that it was told of."""
+    drawing.text(LEFT - 14, y + 4, fit(rider.name, LEFT - 30, 11.5), size=11.5, anchor="end",
+                 colour=PURPLE, bold=True)  # fmt: skip
+    told = [rev for rev in rider.told if rev in places]
+    first = min(places, default=0)
+    begin = places.get(max(rider.start, first), max(places.values(), default=LEFT))
+    reached = max([places[rev] for rev in told], default=begin)
+    drawing.arrow((begin - width / 2, y), (reached + width / 2, y), colour=PURPLE)
+    for rev in told:
+        drawing.circle(places[rev], y, 5, fill=PURPLE)
+
+
+def _stop(drawing: Drawing, event: Event, x: float, y: float, width: float) -> None:
+    """What a revision made of a key."""
+    if event.type is EventType.DELETE:
+        drawing.cross(x, y, 6)
+        return
+    colour = GREEN if event.kv.version == 1 else BLUE
+    half = width / 2 - 3
+    drawing.box(x - half, y - 11, 2 * half, 22, fill="#ffffff", stroke=colour, thick=2)
+    if event.kv.lease:
+        drawing.box(x - half, y + 7, 2 * half, 4, fill=ORANGE, stroke="none", radius=1)
+    drawing.text(x, y + 4, _value(event, width), size=10.5, anchor="middle", mono=True, colour=INK)
+
+
+def _value(event: Event, width: float) -> str:
+    return fit(event.kv.value.decode(errors="replace"), width - 8, 10.5, mono=True)
+
+
+def _alive(changes: Changes, first: int) -> list[str]:
+    """The keys that exist just before a revision."""
+    alive: dict[str, bool] = {}
+    for events in changes[: first - 2]:
+        for event in events:
+            alive[event.kv.key.decode()] = event.type is EventType.PUT
+    return [key for key, exists in alive.items() if exists]
+
+
+def _lives(changes: Changes, key: str, first: int, end: int) -> list[tuple[int, int, Event]]:
+    """(from, to, first event shown) of each stretch in which a key exists; to is 0 for the end."""
+    lives: list[tuple[int, int, Event]] = []
+    since: tuple[int, Event] | None = None
+    for number, events in enumerate(changes[: end - 1]):
+        for event in events:
+            if event.kv.key.decode() != key:
+                continue
+            if event.type is EventType.DELETE:
+                if since is not None and number + 2 >= first:
+                    lives.append((since[0], number + 2, since[1]))
+                since = None
+            elif since is None or number + 2 < first:
+                since = (number + 2, event)
+    if since is not None:
+        lives.append((since[0], 0, since[1]))
+    return lives
+
+
+def _words(
+    title: str,
+    changes: Changes,
+    riders: Sequence[Rider],
+    authors: Mapping[int, str],
+    compacted: int,
+    wrong: int,
+    said: str,
+) -> str:
+    lines = [title]
+    for number, events in enumerate(changes):
+        rev = number + 2
+        what = ", ".join(
+            f"{event.kv.key.decode()} deleted"
+            if event.type is EventType.DELETE
+            else f"{event.kv.key.decode()} = {event.kv.value.decode(errors='replace')}"
+            + (" (lease)" if event.kv.lease else "")
+            for event in events
+        )
+        by = f"  by {authors[rev]}" if rev in authors else ""
+        gone = "  (forgotten)" if rev < compacted else ""
+        lines.append(f"  revision {rev}: {what}{by}{gone}" + ("   <- here" if rev == wrong else ""))
+    for rider in riders:
+        told = ", ".join(map(str, rider.told)) or "nothing"
+        lines.append(f"  {rider.name} watches from {rider.start} on, and is told of {told}")
+    return "\n".join([*lines, f"  {said}"] if said else lines)
