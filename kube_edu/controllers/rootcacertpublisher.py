@@ -36,7 +36,7 @@ class RootCACertPublisher(Controller):
 
     async def reconcile(self, key: str) -> None:
         namespace = self._namespaces.get(key)
-        if namespace is None or namespace["status"].get("phase") == "Terminating":
+        if namespace is None or meta.is_deleting(namespace):
             return
         found = self._published.get(f"{key}/{NAME}")
         if found is None:

@@ -46,7 +46,9 @@ class Managed(World):
         self.api.create({**kind, "metadata": metadata, "spec": renewed})
 
     def names(self, plural: str) -> list[str]:
-        return [meta.name(obj) for obj in self.api.all(plural)]
+        """Of all objects but those that every namespace has."""
+        names = [meta.name(obj) for obj in self.api.all(plural)]
+        return [name for name in names if name != "kube-root-ca.crt"]
 
     def reasons(self, kind: str) -> list[str]:
         """The reasons of the events about objects of a kind."""
