@@ -7,7 +7,9 @@ client goes straight to the resources, past the gate itself (upstream's loopback
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from kube_edu.api.meta import Object
 from kube_edu.apiserver.admission import WATCHED, Admission, Attributes, Plugin
@@ -37,7 +39,7 @@ from kube_edu.apiserver.filters import (
 from kube_edu.apiserver.impersonation import impersonate
 from kube_edu.apiserver.options import Options
 from kube_edu.client import ApiClient, Informers
-from kube_edu.host import Host, Request, Response
+from kube_edu.host import Host, Request, Response, decoded
 
 MYSELF = User("system:apiserver", (MASTERS,))
 
@@ -163,7 +165,18 @@ class Loopback:
         self._handle = chain((recover, request_info), serve)
 
     async def request(self, request: Request) -> Response:
-        return await self._handle(Call(request, user=MYSELF))
+        answer = await self._handle(Call(request, user=MYSELF))
+        stream = _messages(answer) if answer.stream is not None else None
+        return replace(answer, body=decoded(answer.body), stream=stream)
 
     async def close(self) -> None:
         """There is no connection."""
+
+
+async def _messages(answer: Response) -> AsyncGenerator[Any, None]:
+    assert answer.stream is not None
+    try:
+        async for message in answer.stream:
+            yield decoded(message)
+    finally:
+        await answer.close()
