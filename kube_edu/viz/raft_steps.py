@@ -10,7 +10,8 @@ from kube_edu.trace import Event
 from kube_edu.viz.svg import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 
 ROLES = {"follower": SKY, "pre-candidate": PURPLE, "candidate": BLUE, "leader": ORANGE}
-HEARTBEATS = ("MsgHeartbeat", "MsgHeartbeatResp")
+HEARTBEATS = ("MsgHeartbeat", "MsgHeartbeatResp", "MsgReadIndex", "MsgReadIndexResp")
+"""And what else does not change a member."""
 VOTES = ("MsgVoteResp", "MsgPreVoteResp")
 ASKS = ("MsgVote", "MsgPreVote")
 CHANGES = ("raft.role", "raft.vote", "raft.append", "raft.commit")

@@ -161,10 +161,9 @@ class _Diagram:
         if arrow.arrived is not None and arrow.arrived in self._places:
             drawing.arrow(start, stop, colour=colour, thick=1.5, dash=dash)
             return
+        # lost, or under way, or on the way to somebody who is down
         share = 0.62
-        stop = (x1 + (x2 - x1) * share, y1 + (y2 - y1) * share)
-        if arrow.lost is not None:
-            stop = (stop[0], min(stop[1], y1 + 2.5 * ROW))
+        stop = x1 + (x2 - x1) * share, min(y1 + (y2 - y1) * share, y1 + 2.5 * ROW)
         drawing.line(start, stop, colour=colour, thick=1.5, dash=dash)
         if arrow.lost is not None:
             drawing.cross(*stop, radius=4)
