@@ -19,7 +19,7 @@ from random import Random
 from typing import Any
 
 from kube_edu.classroom.raft_member import Disk, Member, shown
-from kube_edu.classroom.raft_plan import DELAY, MICRO, TICK, Act, Plan
+from kube_edu.classroom.raft_plan import DELAY, MICRO, TICK, Act, Plan, names
 from kube_edu.etcd.raft_trace import appended, described, written
 from kube_edu.raft import (
     ConfChange,
@@ -35,6 +35,8 @@ from kube_edu.raft import (
 )
 from kube_edu.trace import Trace
 from kube_edu.viz.ring import Ring, RingMessage
+
+__all__ = ["Act", "Disk", "Flight", "Plan", "World", "names"]
 
 
 @dataclass(frozen=True)
