@@ -140,7 +140,7 @@ class ClusterService:
             known = await self._known_to_others()
             node = {at: node for node, at in known.endpoints.items()}.get(endpoint)
             if node is not None:
-                self._state.cluster_id = known.cluster_id
+                self._membership.cluster_id = known.cluster_id
                 self._driver.join(node)
             await asyncio.sleep(TICK)
 

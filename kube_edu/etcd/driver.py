@@ -13,8 +13,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kube_edu.etcd.membership import Membership, endpoint_of, node_at
+from kube_edu.etcd.membership import endpoint_of, node_at
 from kube_edu.etcd.raft_trace import appended, described, written
+from kube_edu.etcd.state import State
 from kube_edu.etcd.wal import Saved, Wal, first_state
 from kube_edu.host import Host, HttpClient, Request
 from kube_edu.raft import (
@@ -53,32 +54,27 @@ class RaftDriver:
     """The member `host.name` of `members` (name → peer endpoint): those that the cluster begins
     with, or, with `join`, those that it has by now.
 
-    `apply` gets every committed entry with data, in order, and `apply_change` those that change
-    the configuration: it says whether they shall. `membership` says who is a member by now.
-    `snapshot` and `restore` save the state machine and replace it; `ticked` is called on every
-    tick.
+    `state` is what the log makes, saved and restored by snapshots. `apply` gets every committed
+    entry with data, in order, and `apply_change` those that change the configuration: it says
+    whether they shall. `ticked` is called on every tick.
     """
 
     def __init__(
         self,
         host: Host,
         members: Mapping[str, str],
+        state: State,
         rules: Rules,
         *,
         join: bool,
         apply: Callable[[Entry], None],
         apply_change: Callable[[Entry], bool],
-        membership: Callable[[], Membership],
-        snapshot: Callable[[], bytes],
-        restore: Callable[[bytes], None],
         ticked: Callable[[], None],
     ) -> None:
         self._host = host
+        self._state = state
         self._apply = apply
         self._apply_change = apply_change
-        self._membership = membership
-        self._snapshot = snapshot
-        self._restore = restore
         self._ticked = ticked
         self._port = int(members[host.name].rpartition(":")[2])
         self._members = {name: endpoint_of(url) for name, url in members.items()}
@@ -92,10 +88,10 @@ class RaftDriver:
         self.joining = new and join
         self._first_snapshot: Snapshot | None = None
         if new and not join:
-            saved = first_state(members, snapshot())
+            saved = first_state(members, state.snapshot())
             self._first_snapshot = saved.snapshot
         elif saved.snapshot.index:
-            restore(saved.snapshot.data)
+            state.restore(saved.snapshot.data)
         for kind, fields in appended(saved.entries):
             host.record(kind, **fields)
         self._hard = saved.hard_state
@@ -204,7 +200,7 @@ class RaftDriver:
     def _connect(self) -> None:
         """The members may be others than before. Whom the state machine does not know yet is where
         it was said to be at the start."""
-        for name, endpoint in {**self._members, **self._membership().endpoints}.items():
+        for name, endpoint in {**self._members, **self._state.members.endpoints}.items():
             if name == self.node.name or self._endpoints.get(name, "") == endpoint:
                 continue
             if name in self._peers and self._tasks is not None:
@@ -215,7 +211,7 @@ class RaftDriver:
     def _receive(self, source: str, message: Message | bytes) -> None:
         if isinstance(message, bytes):
             message = protobuf.decode(Message, message)
-        if message.source in self._membership().removed:
+        if message.source in self._state.members.removed:
             return
         self._heard[message.source] = asyncio.get_running_loop().time()
         self._host.record(
@@ -292,7 +288,7 @@ class RaftDriver:
         for message in ready.messages:
             self._send(message)
         if ready.snapshot is not None:
-            self._restore(ready.snapshot.data)
+            self._state.restore(ready.snapshot.data)
             self._connect()
         self.node.advance(ready)
         self._applied.set()
@@ -302,7 +298,7 @@ class RaftDriver:
         log = self.node.log
         if log.applied - log.snapshot.index < SNAPSHOT_COUNT:
             return
-        snapshot: Snapshot = self.node.compact(self._snapshot(), KEEP_ENTRIES)
+        snapshot: Snapshot = self.node.compact(self._state.snapshot(), KEEP_ENTRIES)
         rest = log.entries(snapshot.index + 1, log.stable)
         await self._wal.replace(snapshot, rest, self._hard)
 

@@ -15,7 +15,6 @@ from kube_edu.etcd.deadline import deadline
 from kube_edu.etcd.driver import RaftDriver
 from kube_edu.etcd.messages import (
     LeaseGrantRequest,
-    LeaseGrantResponse,
     LeaseKeepAliveRequest,
     LeaseKeepAliveResponse,
     LeaseRevokeRequest,
@@ -55,10 +54,9 @@ class LeaseService:
             TIME_TO_LIVE_PATH: (LeaseTimeToLiveRequest, self._answer),
         }
 
-    async def grant(self, request: LeaseGrantRequest) -> LeaseGrantResponse:
+    async def grant(self, request: LeaseGrantRequest) -> Any:
         request = replace(request, ID=request.ID or self._random.getrandbits(62) + 1)
-        response: LeaseGrantResponse = await self._submit(lease_grant=request)
-        return response
+        return await self._submit(lease_grant=request)
 
     async def keep_alive(self, request: LeaseKeepAliveRequest) -> AsyncIterator[Any]:
         return _once(await self._asked(KEEP_ALIVE_PATH, request, LeaseKeepAliveResponse))

@@ -33,9 +33,7 @@ from kube_edu.etcd.messages import (
     LeaseTimeToLiveRequest,
     PutRequest,
     RangeRequest,
-    RangeResponse,
     TxnRequest,
-    TxnResponse,
     WatchRequest,
 )
 from kube_edu.etcd.mvcc import Store
@@ -101,13 +99,11 @@ class EtcdServer:
         self._driver = RaftDriver(
             host,
             members,
+            self.state,
             Rules(**rules),
             join=join,
             apply=self._apply,
             apply_change=self._apply_change,
-            membership=lambda: self.state.members,
-            snapshot=self.state.snapshot,
-            restore=self.state.restore,
             ticked=self._ticked,
         )
         self._proposed: dict[bytes, tuple[InternalRaftRequest, asyncio.Future[Any]]] = {}
@@ -183,20 +179,18 @@ class EtcdServer:
 
     # -- keys ---------------------------------------------------------------------------------
 
-    async def _range(self, request: RangeRequest) -> RangeResponse:
+    async def _range(self, request: RangeRequest) -> Any:
         check(request)
         if not request.serializable:
             await self._barrier()
-        response: RangeResponse = self.state.apply(request)
-        return response
+        return self.state.apply(request)
 
-    async def _txn(self, request: TxnRequest) -> TxnResponse:
+    async def _txn(self, request: TxnRequest) -> Any:
         check(request)
-        if reads_only(request):
-            await self._barrier()
-            response: TxnResponse = self.state.apply(request)
-            return response
-        return await self._propose(txn=request)  # type: ignore[no-any-return]
+        if not reads_only(request):
+            return await self._propose(txn=request)
+        await self._barrier()
+        return self.state.apply(request)
 
     def _write(self, name: str) -> Callable[[Any], Awaitable[Any]]:
         async def write(request: Any) -> Any:
@@ -344,14 +338,11 @@ def _for_learners(request: Request, message: Any) -> bool:
 
 def _operation(request: InternalRaftRequest) -> tuple[str, Any]:
     """The one operation of a log entry, and its name."""
-    for name in OPERATIONS:
-        operation = getattr(request, name)
-        if operation is not None:
-            return name, operation
-    raise ValueError(f"an entry without an operation: {request}")
+    operations = ((name, getattr(request, name)) for name in OPERATIONS)
+    return next((name, each) for name, each in operations if each is not None)
 
 
 OPERATIONS = (
-    "put", "txn", "delete_range", "range", "compaction", "lease_grant", "lease_revoke",
+    "put", "txn", "delete_range", "compaction", "lease_grant", "lease_revoke",
     "cluster_member_attr_set",
 )  # fmt: skip

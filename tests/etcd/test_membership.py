@@ -79,7 +79,8 @@ def test_a_member_is_added_joins_and_has_everything() -> None:
     world.sim.run_for(5)
     assert world.members("etcd-4") == [(f"etcd-{n}", False) for n in range(1, 5)]
     assert world.get("a", "etcd-4") == "1"
-    assert world.servers["etcd-4"].state.cluster_id == world.servers["etcd-1"].state.cluster_id
+    new, old = (world.servers[name].state.members for name in ("etcd-4", "etcd-1"))
+    assert new.cluster_id == old.cluster_id
     world.put("b", "2", "etcd-4")
     assert world.get("b", "etcd-1") == "2"
 
