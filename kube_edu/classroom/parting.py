@@ -30,7 +30,7 @@ def parting(yours: Trace, reference: Trace, telling: Telling) -> str:
 def _words(event: Event | None) -> str:
     if event is None:
         return "nothing more"
-    hidden = ("rv", "user", "packet", "mode")
+    hidden = ("rv", "user", "packet", "mode", "message")
     fields = " ".join(
         f"{name}={value}" for name, value in event.fields.items() if name not in hidden
     )
