@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint types contracts unit notebooks labs bench nightly pins clean
+.PHONY: help lab test lint types contracts unit notebooks labs bench nightly replay pins clean
 
 help:
 	@echo "make lab        open the labs in JupyterLab (PORT=8888, OPEN=0 for no browser)"
@@ -16,6 +16,7 @@ help:
 	@echo "make labs       make labs/ from solutions/, and run both anew"
 	@echo "make bench      measure, and print a table"
 	@echo "make nightly    the long proofs"
+	@echo "make replay     repeat the run of a seed that failed: SEED=..."
 
 lab: $(STAMP)
 	@$(BIN)/kube-edu lab --port $(PORT) $(if $(filter 0,$(OPEN)),--no-browser)
@@ -48,6 +49,9 @@ bench: $(STAMP)
 
 nightly: $(STAMP)
 	$(BIN)/pytest -n 2 -m nightly
+
+replay: $(STAMP)
+	$(BIN)/pytest tests/raft tests/etcd/chaos --seed $(SEED)
 
 $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,8 +1,8 @@
 """Tests over many seeds.
 
 A test that is marked `seeds(n)` and asks for a `seed` runs once for each of n seeds. `--seeds N`
-runs another number of them, and `--seed S` just the one that failed: what `make replay SEED=S`
-does.
+runs another number of them, and `--seed S` just the one that failed, and no other tests: what
+`make replay SEED=S` does.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="run tests over seeds with this one only")
     parser.addoption("--seeds", type=int, help="run tests over seeds with so many")
+    parser.addoption("--rewrite", action="store_true", help="write Raft's conversations anew")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -22,6 +23,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     only = metafunc.config.getoption("--seed")
     number = metafunc.config.getoption("--seeds") or mark.args[0]
     metafunc.parametrize("seed", range(number) if only is None else [only])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--seed") is not None:
+        items[:] = [item for item in items if item.get_closest_marker("seeds")]
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -139,6 +139,51 @@ def port_name(value: str) -> list[str]:
     return problems
 
 
+def host(value: str) -> list[str]:
+    """The host of an Ingress rule; a star may stand for its first label."""
+    return dns1123_subdomain(value.removeprefix("*."))
+
+
+def cron_schedule(value: str) -> list[str]:
+    """When a CronJob runs: five fields, or "@daily" and its like (robfig/cron, ParseStandard)."""
+    if value.startswith("@"):
+        return [] if value in _SCHEDULES else [f"unrecognized descriptor: {value}"]
+    fields = value.split()
+    if len(fields) != len(_CRON_FIELDS):
+        return [f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"]
+    problems = (_cron_field(*row) for row in zip(fields, _CRON_FIELDS, strict=True))
+    return [problem for problem in problems if problem]
+
+
+_SCHEDULES = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+_CRON_FIELDS: list[tuple[int, int, list[str]]] = [
+    (0, 59, []), (0, 23, []), (1, 31, []), (1, 12, _MONTHS), (0, 6, _DAYS),
+]  # fmt: skip
+
+
+def _cron_field(field: str, limits: tuple[int, int, list[str]]) -> str:
+    """A list of numbers, ranges and steps: "*/15", "1,3-5"."""
+    low, high, words = limits
+    for part in field.lower().split(","):
+        span, slash, step = part.partition("/")
+        ends = ["*"] if span in ("*", "?") else span.split("-")
+        numbers = [low if end == "*" else _cron_number(end, low, words) for end in ends]
+        bad_step = slash and not (step.isdecimal() and int(step))
+        if bad_step or len(ends) > 2 or None in numbers:
+            return f"failed to parse {part}"
+        if any(number is not None and not low <= number <= high for number in numbers):
+            return f"{part} is out of range ({low} to {high})"
+    return ""
+
+
+def _cron_number(text: str, low: int, words: list[str]) -> int | None:
+    if text in words:
+        return words.index(text) + low
+    return int(text) if text.isdecimal() and text.isascii() else None
+
+
 def path_segment(value: str) -> list[str]:
     """Names that need only fit into a URL, such as those of RBAC roles."""
     if value in (".", ".."):

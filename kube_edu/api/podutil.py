@@ -5,7 +5,7 @@ Source: kubernetes, pkg/api/v1/pod/util.go, and k8s.io/api/core/v1/toleration.go
 
 from __future__ import annotations
 
-from kube_edu.api import meta
+from kube_edu.api import meta, quantity
 from kube_edu.api.meta import Object
 
 
@@ -51,3 +51,32 @@ def tolerates(toleration: Object, taint: Object) -> bool:
         return False
     exists = toleration.get("operator") == "Exists"
     return exists or bool(toleration.get("value", "") == taint.get("value", ""))
+
+
+def qos_class(pod: Object) -> str:
+    """Guaranteed, Burstable or BestEffort
+    (kubernetes, pkg/apis/core/v1/helper/qos/qos.go)."""
+    spec = pod.get("spec", {})
+    all_resources = [
+        container.get("resources") or {}
+        for container in [*spec.get("containers", ()), *spec.get("initContainers", ())]
+    ]
+    named = [
+        _compute(resources.get(part)) for resources in all_resources for part in _RESOURCE_PARTS
+    ]
+    if not any(named):
+        return "BestEffort"
+    for resources in all_resources:
+        limits, requests = (_compute(resources.get(part)) for part in _RESOURCE_PARTS)
+        if set(limits) != {"cpu", "memory"} or limits != {**limits, **requests}:
+            return "Burstable"
+    return "Guaranteed"
+
+
+_RESOURCE_PARTS = ("limits", "requests")
+
+
+def _compute(resources: Object | None) -> Object:
+    """Amounts of cpu and memory, the zeros left out."""
+    found = {name: quantity.parse((resources or {}).get(name, "0")) for name in ("cpu", "memory")}
+    return {name: amount for name, amount in found.items() if amount}

@@ -51,7 +51,7 @@ def _definition(column: Column) -> Object:
         "name": column.name,
         "type": column.type,
         "format": column.format,
-        "description": column.description,
+        "description": "",
         "priority": column.priority,
     }
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
 
 from kube_edu.api import conversion, defaults, validation
 from kube_edu.api.meta import Object, name, name_suffix, new_uid, timestamp
@@ -38,15 +37,15 @@ from kube_edu.apiserver.deletion import (
     check_preconditions,
     is_finished,
 )
-from kube_edu.apiserver.storage import Lost, Storage, revision_of, with_revision
+from kube_edu.apiserver.parts import DOORS, narrowed
+from kube_edu.apiserver.storage import Lost, Storage
+from kube_edu.apiserver.stored import revision_of, with_revision
 from kube_edu.apiserver.strategies import strategy_of
 from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.host import Host
 
 Change = Callable[[Object], Object]
 """From an object as it stands to the draft that shall take its place."""
-
-Part = Literal["spec", "status", "all"]
 
 ATTEMPTS = 8
 """Names that are generated, or addresses allocated, before a create gives up."""
@@ -86,7 +85,10 @@ class Registry:
         _check_names(draft, call)
         may_create = strategy_of(resource).create_on_update and not call.subresource
         try:
-            return await self.modify(call, partial(_replace, call, draft), part=_part(call)), False
+            return await self.modify(
+                call,
+                partial(_replace, call, draft),
+            ), False
         except ApiError as failure:
             if failure.code != 404 or not may_create or draft["metadata"].get("resourceVersion"):
                 raise
@@ -105,7 +107,7 @@ class Registry:
             _check_names(draft, call)
             return _replace(call, draft, current)
 
-        return await self.modify(call, change, part=_part(call))
+        return await self.modify(call, change)
 
     async def insert(self, call: Call, draft: Object) -> Object:
         """Write a new object."""
@@ -129,18 +131,17 @@ class Registry:
             return new
         raise already_exists(resource, draft["metadata"].get("generateName", name(draft)))
 
-    async def modify(self, call: Call, change: Change, *, part: Part = "spec") -> Object:
+    async def modify(self, call: Call, change: Change, *, trusted: bool = False) -> Object:
         """Change an object, starting over from what stands there when another write was first
-        (GuaranteedUpdate). A change of nothing is not written. `part` is what the draft may
-        change: everything but the status, nothing but the status, or (for the server's own
-        changes, which are taken as valid) all."""
+        (GuaranteedUpdate). A change of nothing is not written. The draft may change what the
+        call's door lets through; a change of the server's own is trusted with all."""
         resource = call.target
         key = resource.storage_key(call.namespace, call.name)
         current = await self._storage.get(key)
         while True:
             if current is None:
                 raise not_found(resource, call.name)
-            new = await self._successor(call, change(current), current, part)
+            new = await self._successor(call, change(current), current, trusted)
             if new == current:
                 return current
             if call.dry_run:
@@ -193,8 +194,9 @@ class Registry:
         resource = by_plural(plural)
         key = resource.storage_key(namespace, name)
         cache = self._caches[resource.storage_prefix]
-        if key in cache.objects and cache.revision >= self._written.get(plural, 0):
-            return cache.objects[key]
+        stored = cache.get(key)
+        if stored is not None and cache.revision >= self._written.get(plural, 0):
+            return stored.decoded()
         return await self._storage.get(key)
 
     async def _new(self, call: Call, draft: Object) -> Object:
@@ -211,30 +213,29 @@ class Registry:
         if "status" in resource.subresources and not strategy.keeps_status:
             new.pop("status", None)
         new = defaults.set_defaults(new)
-        strategy.prepare_create(new)
+        strategy.prepare_create(new, call.user)
         await self._services.assign(new, None)
         await self._admit(call, "create", new)
         if errors := validation.validate_create(new):
             raise invalid(new, errors)
         return new
 
-    async def _successor(self, call: Call, draft: Object, old: Object, part: Part) -> Object:
+    async def _successor(self, call: Call, draft: Object, old: Object, trusted: bool) -> Object:
         """What may come after `old`: the draft, less what its writer may not change."""
-        resource, strategy = call.target, strategy_of(call.target)
+        strategy = strategy_of(call.target)
         owned = {key: old["metadata"][key] for key in _SERVER_OWNED if key in old["metadata"]}
         meta = {k: v for k, v in draft["metadata"].items() if k not in _SERVER_OWNED}
         meta["resourceVersion"] = old["metadata"]["resourceVersion"]
         new = {**draft, "metadata": meta | owned}
-        if part == "status":
-            new = {**old, "status": draft.get("status") or {}}
-        elif part == "spec" and "status" in resource.subresources:
-            new["status"] = old.get("status", {})
+        door = call.subresource if call.subresource in DOORS else ""
+        if not trusted:
+            new = narrowed(door, new, old, self._host.now())
         new = defaults.set_defaults(new)
-        if part != "all":
+        if not trusted:
             strategy.prepare_update(new, old)
         await self._services.assign(new, old)
         await self._admit(call, "update", new)
-        errors = validation.validate_update(new, old) if part != "all" else []
+        errors = [] if trusted else validation.validate_update(new, old, door)
         if new["metadata"].get("deletionTimestamp"):
             errors += _added_finalizers(new, old)
         if errors:
@@ -302,10 +303,6 @@ def _check_names(draft: Object, call: Call) -> None:
                 f"the {what} of the object ({got}) does not match the {where} ({expected})"
             )
     _place(draft, call)
-
-
-def _part(call: Call) -> Part:
-    return "status" if call.subresource == "status" else "spec"
 
 
 def _replace(call: Call, draft: Object, current: Object) -> Object:

@@ -7,7 +7,7 @@ the reader or the registry, which are the same for every resource.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
@@ -21,15 +21,16 @@ from kube_edu.apiserver.bootstrap import bootstrap
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.discovery import VERSION, discover
 from kube_edu.apiserver.filters import audit, authenticate, chain, recover, request_info
+from kube_edu.apiserver.parts import DOORS
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
 from kube_edu.apiserver.showing import View, view_of
 from kube_edu.apiserver.storage import Storage
 from kube_edu.apiserver.subresources import Subresources
 from kube_edu.apiserver.watchcache import WatchCache
-from kube_edu.apiserver.watching import Watches
+from kube_edu.apiserver.watching import Events, Watches
 from kube_edu.etcd.client import EtcdClient
-from kube_edu.host import Host, Request, Response
+from kube_edu.host import Document, Host, Request, Response, decoded
 
 COMPACT_EVERY = 300.0
 """Seconds of history that the store keeps, and between its compactions
@@ -59,7 +60,7 @@ class ApiServer:
         }
         self._services = ServiceAllocator(self._storage, host.random, service_cidr)
         self._reader = Reader(self._storage, self._caches)
-        self._watches = Watches(host, self._storage, self._caches)
+        self._watches = Watches(host, self._reader, self._caches)
         self._registry = Registry(host, self._storage, self._caches, self._services, admission)
         self._subresources = Subresources(host, self._registry, self._reader)
         self._pipeline = chain((audit(host), recover, authenticate, request_info), self._serve)
@@ -79,7 +80,7 @@ class ApiServer:
         """Send a request to whoever answers it."""
         if call.resource is None:
             return self._non_resource(call)
-        if call.subresource not in ("", "status"):
+        if call.subresource not in DOORS:
             return await self._subresources.handle(call)
         if not call.target.stored and not call.target.hub:
             return await self._answer_question(call)
@@ -88,9 +89,11 @@ class ApiServer:
             events = await self._watches.watch(call)
             return Response(stream=events if view.is_plain else self._shown(view, events))
         status, obj = await self._object(call)
-        return Response(status, view.show(obj, self._host.now()))
+        if not view.is_plain:
+            obj = view.show(decoded(obj), self._host.now())
+        return Response(status, obj)
 
-    async def _object(self, call: Call) -> tuple[int, Object]:
+    async def _object(self, call: Call) -> tuple[int, Object | Document]:
         """What a call about stored objects is answered with."""
         match call.verb:
             case "get":
@@ -117,7 +120,7 @@ class ApiServer:
 
     async def _delete_collection(self, call: Call) -> Object:
         """Delete what a list with the same selectors finds; what is gone meanwhile is gone."""
-        found = await self._reader.list(call)
+        found = (await self._reader.list(call)).decoded()
         for obj in found["items"]:
             try:
                 meta = obj["metadata"]
@@ -156,12 +159,10 @@ class ApiServer:
         failed = "informer-sync" if not synced else "poststarthook/bootstrap"
         return Response(500, f"[-]{failed} failed: not finished\nreadyz check failed")
 
-    async def _shown(
-        self, view: View, events: AsyncGenerator[Object, None]
-    ) -> AsyncIterator[Object]:
+    async def _shown(self, view: View, events: Events) -> AsyncIterator[Object]:
         async with aclosing(events):
             async for event in events:
-                yield view.show_event(event, self._host.now())
+                yield view.show_event(decoded(event), self._host.now())
 
     async def _compact(self) -> None:
         """Give up history older than the interval (etcd3/compact.go)."""
@@ -169,7 +170,6 @@ class ApiServer:
         while True:
             await asyncio.sleep(COMPACT_EVERY)
             with suppress(ApiError):  # the store is away, or another API server compacted further
-                page = await self._storage.page("/registry/namespaces/", limit=1)
-                before, now = now, page.revision
+                before, now = now, await self._storage.revision()
                 if before:
                     await self._storage.compact(before)

@@ -62,7 +62,7 @@ class Subresources:
     async def scale(self, call: Call) -> Response:
         """autoscaling/v1 Scale: the replicas of any workload, without knowing its kind."""
         if call.verb == "get":
-            return Response(body=scale_of(await self._reader.get(call)))
+            return Response(body=scale_of((await self._reader.get(call)).decoded()))
         is_patch, content_type = call.verb == "patch", media_type_of(call.request)
         body = read_body(call.request) if is_patch else read_object(call, *_SCALE)
 
@@ -104,7 +104,7 @@ class Subresources:
                 bound["metadata"] = {**pod["metadata"], "annotations": merged}
             return {**bound, "status": {**status, "conditions": conditions}}
 
-        await self._registry.modify(call, change, part="all")
+        await self._registry.modify(call, change, trusted=True)
         return Response(201, success())
 
     async def evict(self, call: Call) -> Response:
@@ -128,11 +128,11 @@ class Subresources:
             spec = {key: v for key, v in namespace["spec"].items() if key != "finalizers"}
             return {**namespace, "spec": spec | ({"finalizers": finalizers} if finalizers else {})}
 
-        return Response(body=await self._registry.modify(call, change, part="all"))
+        return Response(body=await self._registry.modify(call, change, trusted=True))
 
     async def log(self, call: Call) -> Response:
         """What a container wrote, streamed from the kubelet that runs it."""
-        pod = await self._reader.get(call)
+        pod = (await self._reader.get(call)).decoded()
         container = _container(pod, call.request.param("container"))
         if not pod["spec"].get("nodeName"):
             return Response(body="", headers={"content-type": "text/plain"})

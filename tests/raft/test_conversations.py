@@ -1,255 +1,168 @@
-"""Conversations between members, as a transcript shows them."""
+"""Conversations between members, each a file that can be read by itself.
 
-from kube_edu.raft import Entry, HardState, Message, MessageType, Role
-from tests.raft.talk import Talk
+A line that begins with ">" is done, and what the members then say and do is below it; a line that
+begins with "#" is a remark. What is said is compared to the letter; `pytest tests/raft --rewrite`
+writes it anew. (After the interaction tests of etcd-io/raft.)
 
+    > members a b c, PreVote        who takes part; the rest after commas are options
+    > log a 1 1 4                   the terms of the entries on a's disk
+    > term a 5                      and its own
+    > time out a                    a's patience is over: it stands for election
+    > elect a                       and wins, all without a word (as in election.txt)
+    > tick a b 10                   the clocks of these go on
+    > propose a x=1 y=2             clients ask a for this
+    > read a r1                     and to read
+    > change a add d remove b       and that others are members: add, learn, remove
+    > transfer a b                  and that b leads
+    > deliver a->b MsgApp           messages like this arrive, and their answers if they are alike
+    > lose ->c                      what is on its way to c does not
+    > crash a, > start a            a loses its memory; is back with what is on its disk
+    > cut c, > heal c               nothing gets to c or from it; now it does
+    > join d                        d comes, and is no member yet
+    > compact a 2                   a snapshot stands for a's log, but for the last 2 entries
+    > arrived a c                   a is told that its snapshot has arrived at c
+    > logs                          the terms of all entries; before the bar they are committed
+"""
 
-def test_a_first_election_asks_twice_and_commits_an_empty_entry() -> None:
-    talk = Talk("abc")
-    talk.campaign("a")
-    assert talk.said == [
-        "a -> b MsgPreVote term 1, last 0/0",
-        "a -> c MsgPreVote term 1, last 0/0",
-        "b -> a MsgPreVoteResp term 1, yes",
-        "c -> a MsgPreVoteResp term 1, yes",
-        "a -> b MsgVote term 1, last 0/0",
-        "a -> c MsgVote term 1, last 0/0",
-        "b -> a MsgVoteResp term 1, yes",
-        "c -> a MsgVoteResp term 1, yes",
-        "a -> b MsgApp term 1, after 0/0 [1/1] commit 0",
-        "a -> c MsgApp term 1, after 0/0 [1/1] commit 0",
-        "b -> a MsgAppResp term 1, yes up to 1",
-        "c -> a MsgAppResp term 1, yes up to 1",
-        "a -> b MsgApp term 1, after 1/1 [] commit 1",
-        "a -> c MsgApp term 1, after 1/1 [] commit 1",
-        "b -> a MsgAppResp term 1, yes up to 1",
-        "c -> a MsgAppResp term 1, yes up to 1",
-    ]
-    assert talk.roles() == "a:leader@1 b:follower@1 c:follower@1"
+from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
 
-def test_a_command_is_applied_everywhere_without_waiting_for_a_heartbeat() -> None:
-    talk = Talk("abc").campaign("a")
-    talk.propose("a", b"x=1", b"x=2")
-    for name in "abc":
-        assert talk.applied[name] == [(1, b""), (2, b"x=1"), (3, b"x=2")]
+import pytest
 
+from kube_edu.raft import (
+    ConfChange,
+    ConfChangeSingle,
+    Entry,
+    HardState,
+    Message,
+    Rules,
+)
+from tests.raft.talk import CHANGES, Talk, describe
 
-def test_a_single_member_leads_itself_and_commits_only_what_is_on_its_disk() -> None:
-    talk = Talk("a")
-    node = talk["a"]
-    node.campaign()
-    assert node.role is Role.LEADER
-    assert node.log.commit == 0
-    ready = node.ready()
-    assert ready.must_sync
-    assert not ready.committed
-    node.advance(ready)
-    assert node.log.commit == 1
+FOLDER = Path(__file__).parent / "conversations"
 
-
-def test_only_a_leader_takes_proposals() -> None:
-    talk = Talk("abc").campaign("a")
-    assert not talk["b"].propose(b"x")
-    assert talk["b"].leader == "a"
-
-
-def test_a_follower_that_was_away_is_brought_up_to_date_at_the_next_heartbeat() -> None:
-    talk = Talk("abc").campaign("a").isolate("c")
-    talk.propose("a", *(b"%d" % i for i in range(20)))
-    assert talk["c"].log.last_index == 1
-    talk.isolate().tick("a", times=2)
-    assert talk.applied["c"] == talk.applied["a"]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "PreVote": {"pre_vote": True},
+    "CheckQuorum": {"check_quorum": True},
+    "lease": {"check_quorum": True, "lease_reads": True},
+    "one entry a message": {"max_size_per_msg": 1},
+}
 
 
-def test_logs_that_disagree_are_repaired_a_term_at_a_time_not_an_entry_at_a_time() -> None:
-    """The fast back-up of the end of section 5.3."""
-    talk = Talk("abc", pre_vote=False, check_quorum=False)
-    common = [Entry(1, index) for index in range(1, 4)]
-    talk.disk["a"] = common + [Entry(4, index) for index in range(4, 11)]
-    talk.disk["b"] = common + [Entry(2, index) for index in range(4, 31)]
-    talk.disk["c"] = list(talk.disk["a"])
-    for name in "abc":
-        talk.hard[name] = HardState(term=4)
-        talk.start(name)
-    talk.campaign("a")
-    answers = [line for line in talk.said if line.startswith("b -> a MsgAppResp")]
-    assert answers[:2] == [
-        "b -> a MsgAppResp term 5, no, try 10 up to 10",
-        "b -> a MsgAppResp term 5, yes up to 11",
-    ]
-    assert talk.disk["b"] == talk.disk["a"]
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: str(path.stem))
+def test_members_talk_as_it_is_written(path: Path, request: pytest.FixtureRequest) -> None:
+    written = path.read_text()
+    said = conversation(written)
+    if request.config.getoption("--rewrite"):
+        path.write_text(said)
+    else:
+        assert said == written
 
 
-def test_a_lost_append_is_noticed_and_sent_again() -> None:
-    talk = Talk("abc").campaign("a")
-    talk["a"].propose(b"lost")
-    talk.work("a")
-    talk.settle(lambda m: not (m.to == "c" and m.type is MessageType.MsgApp))
-    talk.propose("a", b"next")  # finds the gap
-    assert talk.applied["c"] == talk.applied["a"]
+def conversation(script: str, rules: Rules | None = None) -> str:
+    """The script, with all that is said in it."""
+    lines: list[str] = []
+    talk = Talk("")
+    for line in script.splitlines():
+        if line.startswith("> members "):
+            talk = members(line.removeprefix("> members "), rules or Rules())
+            lines.append(line)
+        elif line.startswith("> "):
+            talk.said.clear()
+            do(talk, *line[2:].split())
+            lines += [line, *(f"  {said}" for said in talk.said)]
+        elif line.startswith("#") or not line:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
-def test_a_follower_that_denies_what_it_had_is_asked_once_a_heartbeat() -> None:
-    """Its disk has lied about a sync: there is no use in asking again and again."""
-    talk = Talk("abcde").campaign("a").isolate("c", "d", "e").propose("a", b"1", b"2", b"3")
-    del talk.disk["b"][1:]
-    talk.start("b")
-    talk["a"].propose(b"4")
-    talk.work("a")
-    for _ in range(5):
-        talk.said.clear()
-        talk.tick("a")
-        assert len(talk.said) <= 8
+def members(line: str, rules: Rules) -> Talk:
+    """As in the paper, unless options say more; and nobody's patience is left to chance."""
+    names, *options = line.split(", ")
+    chosen: dict[str, Any] = {"pre_vote": False, "check_quorum": False}
+    for option in options:
+        chosen |= OPTIONS[option]
+    return Talk(names.replace(" ", ""), rules=replace(rules, election_timeout=patience), **chosen)
 
 
-def test_doubled_and_overtaken_messages_change_nothing() -> None:
-    talk = Talk("abc", seed=3).campaign("a")
-    for step in range(60):
-        before = len(talk.wire)
-        talk["a"].propose(b"%d" % step)
-        talk.work("a")
-        talk.wire += talk.wire[before:]
-        talk.random.shuffle(talk.wire)
-        for _ in range(talk.random.randrange(8)):
-            if talk.wire:
-                message = talk.wire.pop()
-                talk[message.to].step(message)
-                talk.work(message.to)
-    talk.settle().tick(times=3)
-    assert talk.applied["a"] == talk.applied["b"] == talk.applied["c"]
-    assert [data for _, data in talk.applied["a"]] == [b"", *(b"%d" % i for i in range(60))]
+def patience(random: Random, ticks: int) -> int:
+    return 2 * ticks - 1
 
 
-def test_a_member_that_returns_with_prevote_disturbs_nobody() -> None:
-    talk = Talk("abc").campaign("a").isolate("c")
-    talk.tick(times=60)
-    assert talk["c"].role is Role.PRE_CANDIDATE
-    talk.isolate().tick(times=5)
-    assert talk.roles() == "a:leader@1 b:follower@1 c:follower@1"
+def do(talk: Talk, *command: str) -> None:
+    match command:
+        case "log", name, *terms:
+            talk.disk[name] = [Entry(int(t), i) for i, t in enumerate(terms, 1)]
+            talk.hard[name] = HardState(max(map(int, terms)))
+            talk.start(name)
+        case "term", name, term:
+            talk.hard[name] = HardState(int(term))
+            talk.start(name)
+        case "time", "out", name:
+            talk[name].campaign()
+            talk.work(name)
+        case "elect", name:
+            talk.campaign(name)
+            talk.said.clear()
+        case "tick", *names, times:
+            for _ in range(int(times)):
+                for name in names:
+                    talk[name].tick()
+                    talk.work(name)
+        case "propose", name, *commands:
+            for word in commands:
+                assert talk[name].propose(word.encode()), f"{name} does not take it"
+            talk.work(name)
+        case "read", name, context:
+            talk[name].read_index(context.encode())
+            talk.work(name)
+        case "change", name, *words:
+            kinds = {what: kind for kind, what in CHANGES.items()}
+            pairs = zip(words[::2], words[1::2], strict=True)
+            singles = tuple(ConfChangeSingle(kinds[what], who) for what, who in pairs)
+            assert talk[name].propose_conf_change(ConfChange(changes=singles))
+            talk.work(name)
+        case "transfer", name, to:
+            talk[name].transfer_leadership(to)
+            talk.work(name)
+        case "deliver", *marks:
+            talk.settle_only(lambda message: like(message, marks))
+        case "lose", *marks:
+            talk.said += [f"{describe(m)} (lost)" for m in talk.wire if like(m, marks)]
+            talk.wire = [m for m in talk.wire if not like(m, marks)]
+        case "crash", name:
+            talk.wire = [m for m in talk.wire if m.source != name]
+            talk.cut[name] = None
+        case "start", name:
+            del talk.cut[name]
+            talk.start(name)
+        case "cut", name:
+            talk.cut[name] = None
+        case "heal", name:
+            del talk.cut[name]
+        case "join", name:
+            talk.join(name)
+        case "compact", name, keep:
+            talk.snapshots[name] = talk[name].compact(b"state", int(keep))
+        case "arrived", name, at:
+            talk[name].report_snapshot(at, True)
+            talk.work(name)
+        case ["logs"]:
+            talk.said += map(talk.log, talk.names)
+        case _:
+            raise ValueError(f"unknown: {' '.join(command)}")
 
 
-def test_without_prevote_it_returns_with_a_later_term_and_unseats_the_leader() -> None:
-    talk = Talk("abc", pre_vote=False, check_quorum=False).campaign("a").isolate("c")
-    talk.tick(times=60)
-    term = talk["c"].term
-    assert term > 1
-    talk.isolate().tick("a", times=1)
-    assert talk["a"].role is Role.FOLLOWER
-    assert talk["a"].term == term
-
-
-def test_a_leader_that_hears_no_majority_steps_down() -> None:
-    talk = Talk("abc").campaign("a").isolate("a")
-    talk.tick("a", times=21)
-    assert talk["a"].role is not Role.LEADER
-    assert talk["a"].leader == ""
-
-
-def test_a_follower_that_hears_its_leader_votes_for_nobody_else() -> None:
-    talk = Talk("abc").campaign("a")
-    talk.tick("a")
-    request = Message(MessageType.MsgVote, "b", "c", term=9, index=99, log_term=9)
-    assert talk.tell(request) == []
-    assert talk["b"].term == 1
-
-
-def test_the_old_leader_learns_of_the_new_term() -> None:
-    talk = Talk("abc").campaign("a").isolate("a")
-    talk.tick("b", "c", times=40)
-    assert talk.leaders()[1:] or talk.leaders()[0] in "bc"
-    talk.isolate().tick("a", "b", "c", times=2)
-    assert len(talk.leaders()) == 1
-    assert talk["a"].role is Role.FOLLOWER
-
-
-class TestReads:
-    def test_the_leader_asks_a_majority_before_it_lets_a_read_happen(self) -> None:
-        talk = Talk("abc").campaign("a").propose("a", b"x")
-        talk["a"].read_index(b"read-1")
-        talk.work("a")
-        assert talk.reads["a"] == {}
-        talk.settle()
-        assert talk.reads["a"] == {b"read-1": 2}
-
-    def test_a_follower_asks_the_leader(self) -> None:
-        talk = Talk("abc").campaign("a").propose("a", b"x")
-        assert talk["b"].read_index(b"r")
-        talk.work("b")
-        talk.settle()
-        assert talk.reads["b"] == {b"r": 2}
-
-    def test_a_leader_that_was_replaced_unknowingly_answers_nothing(self) -> None:
-        talk = Talk("abc").campaign("a").isolate("a")
-        talk.tick("b", "c", times=40)
-        talk["a"].read_index(b"stale")
-        talk.work("a")
-        talk.settle()
-        talk.isolate().tick("a", "b", "c", times=3)
-        assert talk.reads["a"] == {}
-
-    def test_a_new_leader_waits_until_it_knows_what_is_committed(self) -> None:
-        talk = Talk("abc").campaign("a").propose("a", b"x")
-        talk.isolate("a")
-        talk["b"].campaign()
-        talk["b"].election_elapsed = talk["c"].election_elapsed = 10  # the lease has run out
-        talk.work("b")
-        talk.settle(lambda m: m.type is not MessageType.MsgAppResp)
-        assert talk["b"].role is Role.LEADER
-        talk["b"].read_index(b"early")
-        talk.work("b")
-        talk.settle(lambda m: m.type is not MessageType.MsgAppResp)
-        assert talk.reads["b"] == {}
-        talk.tick("b", times=2)
-        assert talk.reads["b"] == {b"early": 3}
-
-    def test_a_single_member_answers_at_once(self) -> None:
-        talk = Talk("a").campaign("a")
-        talk["a"].read_index(b"r")
-        talk.work("a")
-        assert talk.reads["a"] == {b"r": 1}
-
-
-class TestSnapshots:
-    def test_a_member_too_far_behind_gets_a_snapshot_and_then_the_rest(self) -> None:
-        talk = Talk("abc").campaign("a").isolate("c")
-        talk.propose("a", *(b"%d" % i for i in range(14)))
-        talk["a"].compact(b"state at 15", keep=2)
-        assert talk["a"].log.first_index == 14
-        talk.propose("a", *(b"%d" % i for i in range(5)))
-        talk.isolate().tick("a", times=3)
-        assert talk.applied["c"][0] == (15, b"snapshot")
-        assert talk.applied["c"][1:] == talk.applied["a"][15:]
-        assert talk.snapshots["c"].data == b"state at 15"
-
-    def test_a_lost_snapshot_is_sent_again_once_the_driver_says_so(self) -> None:
-        talk = Talk("abc").campaign("a").isolate("c")
-        talk.propose("a", *(b"%d" % i for i in range(20)))
-        talk["a"].compact(b"all of it")
-        talk.isolate()
-        talk["a"].tick()
-        talk.work("a")
-        talk.settle(lambda m: m.type is not MessageType.MsgSnap)
-        assert talk["c"].log.last_index == 1
-        talk.tick("a", times=3)
-        assert talk["c"].log.last_index == 1
-        talk["a"].report_snapshot("c", arrived=False)
-        talk.tick("a", times=3)
-        assert talk["c"].log.last_index == 21
-
-    def test_a_member_restarts_from_its_snapshot_and_the_entries_behind_it(self) -> None:
-        talk = Talk("abc").campaign("a").propose("a", b"1")
-        talk.snapshots["b"] = talk["b"].compact(b"")
-        talk.propose("a", b"2", b"3")
-        node = talk.start("b")
-        assert node.log.first_index == 3
-        assert talk.applied["b"] == [(3, b"2"), (4, b"3")]
-
-
-def test_the_conversation_depends_on_nothing_but_the_seed() -> None:
-    def run() -> list[str]:
-        talk = Talk("abcde", seed=7)
-        talk.tick(times=40)
-        return talk.said
-
-    assert run() == run()
+def like(message: Message, marks: list[str]) -> bool:
+    """Whether a message is of all these kinds: "a->", "->b", "a->b", or a type."""
+    for mark in marks:
+        source, arrow, to = mark.partition("->")
+        if arrow and (source not in ("", message.source) or to not in ("", message.to)):
+            return False
+        if not arrow and mark != message.type.name:
+            return False
+    return True

@@ -1,0 +1,290 @@
+"""Rules of single kinds that look at several fields.
+
+Source: kubernetes, pkg/apis/*/validation/validation.go.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+from kube_edu.api import meta, quantity, rules
+from kube_edu.api import workloadvalidation as workloads
+from kube_edu.api.meta import Object
+from kube_edu.api.podvalidation import ephemeral_update, pod_resize, pod_spec, pod_update
+from kube_edu.api.rules import Errors
+from kube_edu.api.status import (
+    duplicate,
+    forbidden_field,
+    invalid_value,
+    required,
+    too_long,
+)
+
+# Services
+
+
+def _service(service: Object) -> Errors:
+    spec = service.get("spec", {})
+    ports = spec.get("ports") or []
+    if spec.get("type") == "ExternalName":
+        if not spec.get("externalName"):
+            yield required("spec.externalName")
+    elif not ports and spec.get("clusterIP") != "None":
+        yield required("spec.ports")
+    if spec.get("type") in ("NodePort", "LoadBalancer") and spec.get("clusterIP") == "None":
+        why = f"may not be set to 'None' for {spec['type']} services"
+        yield invalid_value("spec.clusterIPs[0]", "None", why)
+    yield from rules.check_unique(service, "spec.ports[].name")
+    seen = []
+    for i, port in enumerate(ports):
+        if len(ports) > 1 and not port.get("name"):
+            yield required(f"spec.ports[{i}].name")
+        entry = {"protocol": port.get("protocol"), "port": port.get("port")}
+        if entry in seen:
+            yield duplicate(f"spec.ports[{i}]", entry)
+        seen.append(entry)
+
+
+def _service_update(new: Object, old: Object) -> Errors:
+    before, after = (service["spec"].get("clusterIP") for service in (old, new))
+    external = "ExternalName" in (old["spec"].get("type"), new["spec"].get("type"))
+    if before and before != after and not external:
+        yield invalid_value("spec.clusterIPs[0]", [after], "may not change once set")
+
+
+# Configuration
+
+
+def _data_size(obj: Object) -> Errors:
+    parts = [obj.get("data") or {}, obj.get("binaryData") or {}]
+    if sum(len(value.encode()) for part in parts for value in part.values()) > _MOST_DATA:
+        yield too_long("", _MOST_DATA)
+
+
+_MOST_DATA = 1024 * 1024
+
+
+def _secret(secret: Object) -> Errors:
+    yield from _data_size(secret)
+    for key in _SECRET_KEYS.get(secret.get("type", ""), ()):
+        if key not in (secret.get("data") or {}):
+            yield required(f"data[{key}]")
+
+
+_SECRET_KEYS = {
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+
+
+def _immutable_data(new: Object, old: Object) -> Errors:
+    if not old.get("immutable"):
+        return
+    why = "field is immutable when `immutable` is set"
+    if not new.get("immutable"):
+        yield forbidden_field("immutable", why)
+    for field in ("data", "binaryData"):
+        if new.get(field) != old.get(field):
+            yield forbidden_field(field, why)
+
+
+def _event(event: Object) -> Errors:
+    about = event.get("involvedObject", {}).get("namespace", "")
+    if about and about != meta.namespace(event):
+        yield invalid_value("involvedObject.namespace", about, "does not match event.namespace")
+
+
+# Scaling, disruption, batch
+
+
+def _autoscaler(autoscaler: Object) -> Errors:
+    spec = autoscaler["spec"]
+    if spec.get("maxReplicas", 0) < spec.get("minReplicas", 0):
+        why = "must be greater than or equal to `minReplicas`"
+        yield invalid_value("spec.maxReplicas", spec.get("maxReplicas", 0), why)
+
+
+def _disruption_budget(budget: Object) -> Errors:
+    spec = budget["spec"]
+    if "minAvailable" in spec and "maxUnavailable" in spec:
+        yield invalid_value("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+
+
+# Storage
+
+
+def _volume(volume: Object) -> Errors:
+    spec = volume["spec"]
+    if not spec.get("accessModes"):
+        yield required("spec.accessModes")
+    if "storage" not in (spec.get("capacity") or {}):
+        yield required("spec.capacity")
+    sources = [field for field in spec if field not in _VOLUME_FIELDS]
+    if not sources:
+        yield required("spec", "must specify a volume type")
+    for extra in sources[1:]:
+        yield forbidden_field(f"spec.{extra}", "may not specify more than 1 volume type")
+
+
+_VOLUME_FIELDS = (
+    "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity",
+    "persistentVolumeReclaimPolicy", "storageClassName", "volumeAttributesClassName", "volumeMode",
+)  # fmt: skip
+
+
+def _volume_update(new: Object, old: Object) -> Errors:
+    before, after = (
+        {field: value for field, value in volume["spec"].items() if field not in _VOLUME_FIELDS}
+        for volume in (old, new)
+    )
+    if before != after:
+        why = "spec.persistentvolumesource is immutable after creation"
+        yield forbidden_field("spec.persistentvolumesource", why)
+
+
+def _claim(claim: Object) -> Errors:
+    spec = claim["spec"]
+    if not spec.get("accessModes"):
+        yield required("spec.accessModes", "at least 1 access mode is required")
+    storage = (spec.get("resources", {}).get("requests") or {}).get("storage")
+    if storage is None:
+        yield required("spec.resources[storage]")
+    elif quantity.parse(storage) <= 0:
+        yield invalid_value("spec.resources[storage]", storage, "must be greater than zero")
+
+
+def _claim_update(new: Object, old: Object) -> Errors:
+    """A claim is fixed but for its size; the binder may fill in the volume and the class."""
+    if _fixed_claim(new["spec"], new["spec"]) != _fixed_claim(old["spec"], new["spec"]):
+        why = (
+            "spec is immutable after creation except resources.requests and "
+            "volumeAttributesClassName for bound claims"
+        )
+        yield forbidden_field("spec", why)
+
+
+def _fixed_claim(spec: Object, new: Object) -> Object:
+    """What may not change; a volume or class that was not named yet counts as the new one."""
+    fixed = {field: value for field, value in spec.items() if field != "volumeAttributesClassName"}
+    for field in ("storageClassName", "volumeName"):
+        fixed[field] = spec.get(field) or new.get(field)
+    resources = spec.get("resources") or {}
+    return {**fixed, "resources": {**resources, "requests": None}}
+
+
+# Priorities, roles
+
+
+def _priority_class(priority: Object) -> Errors:
+    name, value = meta.name(priority), priority.get("value", 0)
+    if name.startswith("system-"):
+        if (name, value) not in _SYSTEM_PRIORITIES:
+            why = (
+                "priority class names with 'system-' prefix are reserved for system use only. "
+                f"error: {name} is not a known system priority class"
+            )
+            yield forbidden_field("metadata.name", why)
+    elif value > _HIGHEST_PRIORITY:
+        why = f"maximum allowed value of a user defined priority is {_HIGHEST_PRIORITY}"
+        yield forbidden_field("value", why)
+
+
+_HIGHEST_PRIORITY = 1_000_000_000
+_SYSTEM_PRIORITIES = (
+    ("system-cluster-critical", 2_000_000_000),
+    ("system-node-critical", 2_000_001_000),
+)
+
+
+def _fixed(*fields: str, why: str) -> Callable[[Object, Object], Errors]:
+    def check(new: Object, old: Object) -> Errors:
+        for field in fields:
+            if new.get(field) != old.get(field):
+                yield forbidden_field(field, why)
+
+    return check
+
+
+def _same_role(new: Object, old: Object) -> Errors:
+    if new.get("roleRef") != old.get("roleRef"):
+        yield invalid_value("roleRef", new.get("roleRef"), "cannot change roleRef")
+
+
+def _subjects(binding: Object) -> Errors:
+    for i, subject in enumerate(binding.get("subjects") or ()):
+        if not subject.get("name"):
+            yield required(f"subjects[{i}].name")
+        if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
+            yield required(f"subjects[{i}].namespace")
+
+
+# Networks
+
+
+def _ingress(ingress: Object) -> Errors:
+    spec = ingress["spec"]
+    if not spec.get("rules") and not spec.get("defaultBackend"):
+        yield invalid_value("spec", spec, "either `defaultBackend` or `rules` must be specified")
+    for where, path in rules.values_at(spec, "rules[].http.paths[]"):
+        text = path.get("path", "")
+        if path.get("pathType") in ("Exact", "Prefix") and not text.startswith("/"):
+            yield invalid_value(f"spec.{where}.path", text, "must be an absolute path")
+
+
+def _ip_address(address: Object) -> Errors:
+    name = meta.name(address)
+    try:
+        if str(ipaddress.ip_address(name)) == name:
+            return
+        why = "not a valid IP address in canonical form"
+    except ValueError:
+        why = "not a valid ip address"
+    yield invalid_value("metadata.name", name, why)
+
+
+ON_CREATE: dict[str, Callable[[Object], Errors]] = {
+    "ClusterRoleBinding": _subjects,
+    "ConfigMap": _data_size,
+    "CronJob": workloads.cron_job,
+    "DaemonSet": workloads.replicated,
+    "Deployment": workloads.deployment,
+    "Event": _event,
+    "HorizontalPodAutoscaler": _autoscaler,
+    "IPAddress": _ip_address,
+    "Ingress": _ingress,
+    "Job": workloads.job,
+    "PersistentVolume": _volume,
+    "PersistentVolumeClaim": _claim,
+    "Pod": lambda pod: pod_spec(pod.get("spec", {}), "spec."),
+    "PodDisruptionBudget": _disruption_budget,
+    "PriorityClass": _priority_class,
+    "ReplicaSet": workloads.replicated,
+    "ReplicationController": workloads.replication_controller,
+    "RoleBinding": _subjects,
+    "Secret": _secret,
+    "Service": _service,
+    "StatefulSet": workloads.stateful_set,
+}
+
+ON_UPDATE: dict[str, Callable[[Object, Object], Errors]] = {
+    "ClusterRoleBinding": _same_role,
+    "ConfigMap": _immutable_data,
+    "Job": workloads.job_update,
+    "PersistentVolume": _volume_update,
+    "PersistentVolumeClaim": _claim_update,
+    "Pod": pod_update,
+    "PriorityClass": _fixed("value", "preemptionPolicy", why="may not be changed in an update."),
+    "RoleBinding": _same_role,
+    "Secret": _immutable_data,
+    "Service": _service_update,
+    "StatefulSet": workloads.stateful_set_update,
+    "StorageClass": _fixed("parameters", "provisioner", why="updates to it are forbidden."),
+}
+
+# Where a subresource has rules of its own in place of those above.
+AT_DOORS: dict[str, Callable[[Object, Object], Errors]] = {
+    "ephemeralcontainers": ephemeral_update,
+    "resize": pod_resize,
+}
