@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_edu.classroom import declarative, keys, replication, welcome
+from kube_edu.classroom import declarative, elections, keys, replication, welcome
 from kube_edu.classroom.exercise import Exercise
 
 
@@ -30,6 +30,7 @@ LABS = {
     "03_follow": keys.lab.exercises["follow"],
     "03_under_lock": keys.lab.exercises["under_lock"],
     "03_campaign": keys.lab.exercises["campaign"],
+    **{f"04_{name}": exercise for name, exercise in elections.lab.exercises.items()},
     "05_append_entries": replication.lab.exercises["append_entries"],
     "05_commit_index": replication.lab.exercises["commit_index"],
     "05_next_index": replication.lab.exercises["next_index"],
