@@ -54,10 +54,9 @@ def validate(obj: Object) -> list[FieldError]:
     return missing
 
 
-def strict_error(obj: Object, unknown: list[str]) -> ApiError:
-    """What fieldValidation=Strict answers to unknown fields."""
-    listed = ", ".join(f'unknown field "{path}"' for path in unknown)
-    return cannot_be_handled(obj, f"strict decoding error: {listed}")
+def strict_error(obj: Object, problems: list[str]) -> ApiError:
+    """What fieldValidation=Strict answers to unknown and duplicate fields."""
+    return cannot_be_handled(obj, f"strict decoding error: {', '.join(problems)}")
 
 
 def cannot_be_handled(obj: Object, why: str) -> ApiError:

@@ -13,14 +13,14 @@ from dataclasses import replace
 
 from kube_edu.api.meta import Object
 from kube_edu.api.resources import STORED
-from kube_edu.api.status import ApiError, method_not_allowed, no_such_path
-from kube_edu.apiserver import openapi
+from kube_edu.api.status import ApiError, no_such_path
 from kube_edu.apiserver.admission import PLUGINS, Plugin
 from kube_edu.apiserver.allocators import ServiceAllocator
 from kube_edu.apiserver.bootstrap import bootstrap
 from kube_edu.apiserver.call import Call
-from kube_edu.apiserver.discovery import VERSION, discover
 from kube_edu.apiserver.filters import audit, authenticate, chain, recover, request_info
+from kube_edu.apiserver.metrics import Metrics
+from kube_edu.apiserver.nonresource import NonResource
 from kube_edu.apiserver.parts import DOORS
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
@@ -63,7 +63,19 @@ class ApiServer:
         self._watches = Watches(host, self._storage, self._caches)
         self._registry = Registry(host, self._storage, self._caches, self._services, admission)
         self._subresources = Subresources(host, self._registry, self._reader)
-        self._pipeline = chain((audit(host), recover, authenticate, request_info), self._serve)
+        self._metrics = Metrics()
+        self._others = NonResource(
+            f"{host.address}:{port}",
+            self._caches,
+            self._metrics,
+            {
+                "informer-sync": self._is_synced,
+                "poststarthook/bootstrap": lambda: self._bootstrapped,
+            },
+        )
+        self._pipeline = chain(
+            (self._metrics.measure, audit(host), recover, authenticate, request_info), self._serve
+        )
 
     async def handle(self, request: Request) -> Response:
         return await self._pipeline(Call(request))
@@ -79,7 +91,7 @@ class ApiServer:
     async def _serve(self, call: Call) -> Response:
         """Send a request to whoever answers it."""
         if call.resource is None:
-            return self._non_resource(call)
+            return self._others.answer(call)
         if call.subresource not in DOORS:
             return await self._subresources.handle(call)
         if not call.target.stored and not call.target.hub:
@@ -129,33 +141,8 @@ class ApiServer:
                     raise
         return found
 
-    def _non_resource(self, call: Call) -> Response:
-        path = call.request.path.rstrip("/")
-        if call.verb != "get":
-            raise method_not_allowed()
-        match path:
-            case "/version":
-                return Response(body=VERSION)
-            case "/healthz" | "/livez":
-                return Response(body="ok")
-            case "/readyz":
-                return self._readyz()
-            case "/openapi/v2":
-                return Response(body=b"", headers={"content-type": openapi.V2_PROTOBUF})
-            case "/openapi/v3":
-                return Response(body=openapi.index())
-        if path.startswith("/openapi/v3/"):
-            return Response(body=openapi.document(path.removeprefix("/openapi/v3/")))
-        if path.startswith(("/api", "/apis")):
-            return discover(call.request, f"{self._host.address}:{self._port}")
-        raise no_such_path()
-
-    def _readyz(self) -> Response:
-        synced = all(cache.ready.is_set() for cache in self._caches.values())
-        if synced and self._bootstrapped:
-            return Response(body="ok")
-        failed = "informer-sync" if not synced else "poststarthook/bootstrap"
-        return Response(500, f"[-]{failed} failed: not finished\nreadyz check failed")
+    def _is_synced(self) -> bool:
+        return all(cache.ready.is_set() for cache in self._caches.values())
 
     async def _shown(
         self, view: View, events: AsyncGenerator[Object, None]

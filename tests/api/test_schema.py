@@ -73,7 +73,7 @@ def test_unknown_fields_are_left_out_and_told_by_their_paths():
     clean, unknown = schema.decode(manifest)
     assert unknown == ["spec.containers[0].imagee", "spec.color"]
     assert clean == pod(containers=[{"name": "c", "image": "i"}])
-    error = schema.strict_error(manifest, unknown)
+    error = schema.strict_error(manifest, [f'unknown field "{path}"' for path in unknown])
     assert error.message == (
         'Pod in version "v1" cannot be handled as a Pod: strict decoding error: '
         'unknown field "spec.containers[0].imagee", unknown field "spec.color"'
