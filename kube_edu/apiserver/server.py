@@ -73,12 +73,10 @@ class ApiServer:
                 "poststarthook/bootstrap": lambda: self._bootstrapped,
             },
         )
-        self._pipeline = chain(
-            (self._metrics.measure, audit(host), recover, authenticate, request_info), self._serve
-        )
+        self._pipeline = chain((audit(host), recover, authenticate, request_info), self._serve)
 
     async def handle(self, request: Request) -> Response:
-        return await self._pipeline(Call(request))
+        return await self._metrics.measure(Call(request), self._pipeline)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
