@@ -25,13 +25,11 @@ class Metrics:
         self._durations: dict[_Labels, list[int]] = {}
         self._sums: dict[_Labels, float] = {}
 
-    async def measure(
-        self, call: Call, following: Callable[[Call], Awaitable[Response]]
-    ) -> Response:
-        """A stage of the pipeline."""
+    async def measure(self, call: Call, answer: Callable[[Call], Awaitable[Response]]) -> Response:
+        """Have a call answered, and count it."""
         clock = asyncio.get_running_loop().time
         start = clock()
-        response = await following(call)
+        response = await answer(call)
         labels = _labels(call)
         counted = (*labels, ("code", str(response.status)))
         self._requests[counted] = self._requests.get(counted, 0) + 1
@@ -44,16 +42,12 @@ class Metrics:
 
     def text(self, objects: Mapping[str, int]) -> str:
         """All of it, with the number of objects that are stored of each resource."""
-        stored = {(("resource", name),): count for name, count in objects.items()}
-        return "".join(
-            [
-                *_family(
-                    "apiserver_request_total", "counter", "Requests answered.", self._requests
-                ),
-                *_family("apiserver_storage_objects", "gauge", "Objects stored.", stored),
-                *self._histogram(),
-            ]
-        )
+        stored: dict[_Labels, int] = {
+            (("resource", name),): count for name, count in objects.items()
+        }
+        requests = _family("apiserver_request_total", "counter", "Answered.", self._requests)
+        kept = _family("apiserver_storage_objects", "gauge", "Objects stored.", stored)
+        return "".join([*requests, *kept, *self._histogram()])
 
     def _histogram(self) -> Iterator[str]:
         name = "apiserver_request_duration_seconds"
