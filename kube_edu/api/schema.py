@@ -196,6 +196,9 @@ def _struct(schema: Schema, go_name: str, go_type: str) -> _Decoder:
     # Go writes out what is required even where nobody set it, as "", 0 or false.
     needed = [name for name in schema.get("required", ()) if "$ref" not in fields[name]]
     zeros = {name: _zero(fields[name]) for name in needed if _type(fields[name]) in _SCALARS}
+    # And it leaves out lists and maps in which there is nothing, as `omitempty` says.
+    kept = (*needed, *_KEPT_EMPTY.get(go_name, ()))
+    omitted = {n for n, part in fields.items() if n not in kept and _is_collection(part)}
 
     def decode_struct(value: Any, path: str, unknown: list[str]) -> Any:
         if type(value) is not dict:
@@ -208,15 +211,25 @@ def _struct(schema: Schema, go_name: str, go_type: str) -> _Decoder:
                 unknown.append(where)
             elif item is not None:
                 try:
-                    clean[name] = decoder(item, where, unknown)
+                    decoded = decoder(item, where, unknown)
                 except _WrongType as error:
                     error.field = error.field or f"{go_name}.{_INDEX.sub('', where)}"
                     raise
+                if decoded or name not in omitted:
+                    clean[name] = decoded
         for name, zero in zeros.items():
             clean.setdefault(name, zero)
         return clean
 
     return decode_struct
+
+
+# Lists that Go writes out although they are empty and not required.
+_KEPT_EMPTY = {"ClusterRole": ("rules",), "EndpointSlice": ("ports",), "Role": ("rules",)}
+
+
+def _is_collection(schema: Schema) -> bool:
+    return _type(schema) == "array" or isinstance(schema.get("additionalProperties"), dict)
 
 
 def _list(items: Schema) -> _Decoder:

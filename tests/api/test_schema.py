@@ -126,3 +126,12 @@ def test_definitions_tell_how_lists_merge():
     assert containers is not None
     assert containers["x-kubernetes-patch-merge-key"] == "name"
     assert schema.field(schema.items(containers), "image")["type"] == ["string", "null"]
+
+
+def test_empty_lists_and_maps_are_left_out_and_empty_structs_stay():
+    container = {"name": "c", "image": "i", "command": [], "resources": {"limits": {}}}
+    manifest = pod(containers=[container], volumes=[{"name": "v", "emptyDir": {}}])
+    clean, _ = schema.decode({**manifest, "metadata": {"name": "p", "annotations": {}}})
+    assert clean["metadata"] == {"name": "p"}
+    assert clean["spec"]["containers"] == [{"name": "c", "image": "i", "resources": {}}]
+    assert clean["spec"]["volumes"] == [{"name": "v", "emptyDir": {}}]
