@@ -22,6 +22,7 @@ from kube_edu.client.kubectl import Kubectl
 from kube_edu.controllers import ControllerManager
 from kube_edu.controllers.replicaset import manage_replicas
 from kube_edu.etcd import EtcdClient, EtcdServer
+from kube_edu.etcd.services import Services
 from kube_edu.etcd.state import compare_holds
 from kube_edu.host import Host, Request, Response
 from kube_edu.kubelet import Kubelet
@@ -76,7 +77,7 @@ async def etcd(
     server = EtcdServer(host, peers, roles=roles)
     if started is not None:
         started(server)
-    await host.serve(ETCD_CLIENT_PORT, server.handle, identity="etcd")
+    await host.serve(ETCD_CLIENT_PORT, Services(server).handle, identity="etcd")
     await server.run()
 
 

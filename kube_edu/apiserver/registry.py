@@ -38,7 +38,8 @@ from kube_edu.apiserver.deletion import (
     is_finished,
 )
 from kube_edu.apiserver.parts import DOORS, narrowed
-from kube_edu.apiserver.storage import Lost, Storage, revision_of, with_revision
+from kube_edu.apiserver.storage import Lost, Storage
+from kube_edu.apiserver.stored import revision_of, with_revision
 from kube_edu.apiserver.strategies import strategy_of
 from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.host import Host
@@ -193,8 +194,9 @@ class Registry:
         resource = by_plural(plural)
         key = resource.storage_key(namespace, name)
         cache = self._caches[resource.storage_prefix]
-        if key in cache.objects and cache.revision >= self._written.get(plural, 0):
-            return cache.objects[key]
+        stored = cache.get(key)
+        if stored is not None and cache.revision >= self._written.get(plural, 0):
+            return stored.decoded()
         return await self._storage.get(key)
 
     async def _new(self, call: Call, draft: Object) -> Object:

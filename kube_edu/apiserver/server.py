@@ -7,7 +7,7 @@ the reader or the registry, which are the same for every resource.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
@@ -28,9 +28,9 @@ from kube_edu.apiserver.showing import View, view_of
 from kube_edu.apiserver.storage import Storage
 from kube_edu.apiserver.subresources import Subresources
 from kube_edu.apiserver.watchcache import WatchCache
-from kube_edu.apiserver.watching import Watches
+from kube_edu.apiserver.watching import Events, Watches
 from kube_edu.etcd.client import EtcdClient
-from kube_edu.host import Host, Request, Response
+from kube_edu.host import Document, Host, Request, Response, decoded
 
 COMPACT_EVERY = 300.0
 """Seconds of history that the store keeps, and between its compactions
@@ -60,7 +60,7 @@ class ApiServer:
         }
         self._services = ServiceAllocator(self._storage, host.random, service_cidr)
         self._reader = Reader(self._storage, self._caches)
-        self._watches = Watches(host, self._storage, self._caches)
+        self._watches = Watches(host, self._reader, self._caches)
         self._registry = Registry(host, self._storage, self._caches, self._services, admission)
         self._subresources = Subresources(host, self._registry, self._reader)
         self._metrics = Metrics()
@@ -99,9 +99,11 @@ class ApiServer:
             events = await self._watches.watch(call)
             return Response(stream=events if view.is_plain else self._shown(view, events))
         status, obj = await self._object(call)
-        return Response(status, view.show(obj, self._host.now()))
+        if not view.is_plain:
+            obj = view.show(decoded(obj), self._host.now())
+        return Response(status, obj)
 
-    async def _object(self, call: Call) -> tuple[int, Object]:
+    async def _object(self, call: Call) -> tuple[int, Object | Document]:
         """What a call about stored objects is answered with."""
         match call.verb:
             case "get":
@@ -128,7 +130,7 @@ class ApiServer:
 
     async def _delete_collection(self, call: Call) -> Object:
         """Delete what a list with the same selectors finds; what is gone meanwhile is gone."""
-        found = await self._reader.list(call)
+        found = (await self._reader.list(call)).decoded()
         for obj in found["items"]:
             try:
                 meta = obj["metadata"]
@@ -142,12 +144,10 @@ class ApiServer:
     def _is_synced(self) -> bool:
         return all(cache.ready.is_set() for cache in self._caches.values())
 
-    async def _shown(
-        self, view: View, events: AsyncGenerator[Object, None]
-    ) -> AsyncIterator[Object]:
+    async def _shown(self, view: View, events: Events) -> AsyncIterator[Object]:
         async with aclosing(events):
             async for event in events:
-                yield view.show_event(event, self._host.now())
+                yield view.show_event(decoded(event), self._host.now())
 
     async def _compact(self) -> None:
         """Give up history older than the interval (etcd3/compact.go)."""
@@ -155,7 +155,6 @@ class ApiServer:
         while True:
             await asyncio.sleep(COMPACT_EVERY)
             with suppress(ApiError):  # the store is away, or another API server compacted further
-                page = await self._storage.page("/registry/namespaces/", limit=1)
-                before, now = now, page.revision
+                before, now = now, await self._storage.revision()
                 if before:
                     await self._storage.compact(before)

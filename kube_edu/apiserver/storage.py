@@ -1,19 +1,19 @@
 """Objects in etcd: JSON under their key, guarded by revisions.
 
-The resourceVersion of an object is the revision at which its key was last written, so it is not
-stored but put in on reading. Every write is a transaction that compares that revision: whoever
+Every write is a transaction that compares the revision at which the key was last written: whoever
 comes second loses and has to read again (apiserver, pkg/storage/etcd3/store.go).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, error, gone, service_unavailable, timeout
+from kube_edu.apiserver.stored import Decoder, Stored, encode, with_revision
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.etcd.errors import EtcdError
 from kube_edu.etcd.messages import (
@@ -41,13 +41,12 @@ TIMEOUT = 30.0
 
 
 class Page(NamedTuple):
-    """Objects read at one revision: by key, in the order of keys."""
+    """Objects read at one revision, in the order of their keys."""
 
-    objects: dict[str, Object]
+    found: list[Stored]
     revision: int
-    more: bool
-    """Further keys follow, `remaining` of them."""
     remaining: int
+    """So many keys follow."""
 
 
 class Lost(Exception):
@@ -65,12 +64,18 @@ class Storage:
 
     def __init__(self, client: EtcdClient) -> None:
         self._client = client
+        self._decoder = Decoder()
         self._lease = 0
         self._lease_until = 0.0
 
-    async def get(self, key: str) -> Object | None:
+    async def read(self, key: str) -> Stored | None:
+        """The newest state of an object: what a majority of the store agrees on."""
         response = await _answer(self._client.range, RangeRequest(key.encode()))
-        return decode(response.kvs[0]) if response.kvs else None
+        return self._decoder.stored(response.kvs[0]) if response.kvs else None
+
+    async def get(self, key: str) -> Object | None:
+        stored = await self.read(key)
+        return stored.decoded() if stored is not None else None
 
     async def page(
         self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
@@ -79,9 +84,21 @@ class Storage:
         first, end = (start or prefix).encode(), prefix_end(prefix.encode())
         request = RangeRequest(first, end, limit, revision)
         response = await _answer(self._client.range, request)
-        objects = {kv.key.decode(): decode(kv) for kv in response.kvs}
-        read_at = revision or at(response.header)
-        return Page(objects, read_at, response.more, response.count - len(objects))
+        found = [self._decoder.stored(kv) for kv in response.kvs]
+        return Page(found, revision or at(response.header), response.count - len(found))
+
+    async def revision(self) -> int:
+        """The store's revision, as a majority of it agrees now: a read of a key that is not there
+        (etcd3/store.go, GetCurrentResourceVersion)."""
+        response = await _answer(self._client.range, RangeRequest(b"/registry/"))
+        return at(response.header)
+
+    async def tells_progress(self) -> bool:
+        """Whether the store's watches say reliably, when asked, how far they have come
+        (apiserver, pkg/storage/feature/feature_support_checker.go)."""
+        status = await _answer(lambda _: self._client.status(), None)
+        version = tuple(int(number) for number in re.findall(r"\d+", status.version)[:3])
+        return version >= (3, 5, 13) or (3, 4, 31) <= version < (3, 5)
 
     async def keys(self, prefix: str) -> list[str]:
         request = RangeRequest(prefix.encode(), prefix_end(prefix.encode()), keys_only=True)
@@ -116,7 +133,8 @@ class Storage:
             return with_revision(obj or {}, at(response.header))
         found = [r.response_range.kvs for r in response.responses if r.response_range is not None]
         taken = [k for k, kvs in zip(claims, found[1:], strict=True) if kvs]
-        raise Lost(decode(found[0][0]) if found[0] else None, taken)
+        current = self._decoder.stored(found[0][0]).decoded() if found[0] else None
+        raise Lost(current, taken)
 
     async def _leased(self, ttl: int) -> int:
         """A lease that lives this long at least: one serves all that are written within a minute
@@ -127,33 +145,20 @@ class Storage:
             self._lease, self._lease_until = granted.ID, now + 60
         return self._lease
 
-    def watch(self, prefix: str, since: int) -> AsyncGenerator[WatchResponse, None]:
-        """What changes below a prefix after revision `since`."""
+    def watch(
+        self, prefix: str, since: int, progress: asyncio.Event
+    ) -> AsyncGenerator[WatchResponse, None]:
+        """What changes below a prefix after revision `since`, and how far that has come whenever
+        `progress` is set."""
         key = prefix.encode()
-        return self._client.watch(
-            WatchCreateRequest(key, prefix_end(key), since + 1, progress_notify=True)
-        )
+        request = WatchCreateRequest(key, prefix_end(key), since + 1, progress_notify=True)
+        return self._client.watch(request, progress)
+
+    def stored(self, kv: KeyValue) -> Stored:
+        return self._decoder.stored(kv)
 
     async def compact(self, revision: int) -> None:
         await _answer(self._client.compact, CompactionRequest(revision))
-
-
-def encode(obj: Object) -> bytes:
-    meta = {k: v for k, v in obj.get("metadata", {}).items() if k != "resourceVersion"}
-    return json.dumps({**obj, "metadata": meta}, separators=(",", ":")).encode()
-
-
-def decode(kv: KeyValue) -> Object:
-    return with_revision(json.loads(kv.value), kv.mod_revision)
-
-
-def with_revision(obj: Object, revision: int) -> Object:
-    meta = {**obj.get("metadata", {}), "resourceVersion": str(revision)}
-    return {**obj, "metadata": meta}
-
-
-def revision_of(obj: Object) -> int:
-    return int(obj["metadata"]["resourceVersion"])
 
 
 def at(header: ResponseHeader | None) -> int:

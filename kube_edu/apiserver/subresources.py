@@ -62,7 +62,7 @@ class Subresources:
     async def scale(self, call: Call) -> Response:
         """autoscaling/v1 Scale: the replicas of any workload, without knowing its kind."""
         if call.verb == "get":
-            return Response(body=scale_of(await self._reader.get(call)))
+            return Response(body=scale_of((await self._reader.get(call)).decoded()))
         is_patch, content_type = call.verb == "patch", media_type_of(call.request)
         body = read_body(call) if is_patch else read_object(call, *_SCALE)
 
@@ -132,7 +132,7 @@ class Subresources:
 
     async def log(self, call: Call) -> Response:
         """What a container wrote, streamed from the kubelet that runs it."""
-        pod = await self._reader.get(call)
+        pod = (await self._reader.get(call)).decoded()
         container = _container(pod, call.request.param("container"))
         if not pod["spec"].get("nodeName"):
             return Response(body="", headers={"content-type": "text/plain"})

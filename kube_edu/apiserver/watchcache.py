@@ -1,59 +1,71 @@
 """The watch cache: one etcd watch a resource, shared by everyone who watches or lists it.
 
-It holds the current object of every key and a ring of the latest changes, so a watch can start
-at any recent revision without asking etcd. Each change is decoded once; the object in it is one
-object for all readers, and never changed. A watcher that does not read is dropped, for the
-server must not wait for it (apiserver, pkg/storage/cacher).
+It holds the current state of every key and a ring of the latest changes, so a watch can start at
+any recent revision, and a list can show one, without asking etcd: the ring runs backwards, too.
+How far the cache has come is told by the changes that arrive; where none do, the store is asked
+(apiserver, pkg/storage/cacher; KEP-2340 for reads that must not be old).
 """
 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable
-from contextlib import aclosing, suppress
+from collections.abc import Iterator
+from contextlib import aclosing
+from itertools import takewhile
 from typing import NamedTuple
 
-from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, too_many_requests, too_old_resource_version
-from kube_edu.apiserver.storage import Storage, at, decode, with_revision
+from kube_edu.apiserver.selection import Selection
+from kube_edu.apiserver.storage import Storage, at
+from kube_edu.apiserver.stored import Change, Stored
+from kube_edu.apiserver.watchers import Audience, Watcher, node_of
 from kube_edu.etcd.errors import EtcdError
 from kube_edu.etcd.messages import Event, EventType
 
 RING = 1000
-"""Changes that are kept for watches that start in the past."""
-
-QUEUE = 1000
-"""Changes that may wait for one watcher before it is dropped as too slow."""
+"""Changes that are kept for watches and lists that start in the past."""
 
 RETRY = 1.0
 """Seconds between attempts to reach the store."""
 
+PATIENCE = 3.0
+"""Seconds that a read waits for the cache to come up to a revision (cacher, blockTimeout)."""
 
-class Change(NamedTuple):
-    """One change of one key. `object` is the new object, for DELETED the last one, with the
-    revision of the deletion; `previous` what stood there before."""
+ASK_EVERY = 0.1
+"""Seconds between questions how far the store has come, while a read waits for that (cacher,
+progressRequestPeriod)."""
 
-    type: str
-    key: str
-    object: Object
-    previous: Object | None
+
+class Found(NamedTuple):
+    """What a list has found, at one revision."""
+
+    items: list[Stored]
     revision: int
+    next: str = ""
+    """The key from which to go on, where `limit` cut the list short."""
+    remaining: int = 0
+    """So many keys follow, matching or not."""
 
 
 class WatchCache:
     """Objects below one prefix, their latest changes, and who watches them."""
 
     def __init__(self, storage: Storage, prefix: str) -> None:
-        self.objects: dict[str, Object] = {}
         self.revision = 0
         self.ready = asyncio.Event()
+        self.tells_progress = False
         self._storage = storage
         self._prefix = prefix
+        self._objects: dict[str, Stored] = {}
+        self._keys: list[str] = []  # sorted
+        self._by_node: dict[str, dict[str, None]] = {}  # the keys of a node's pods
         self._ring: deque[Change] = deque()
         self._oldest = 0  # the ring holds every change after this revision
-        self._watchers: dict[int, Watcher] = {}
-        self._next_watcher = 0
+        self._audience = Audience(prefix)
+        self._advanced = asyncio.Event()
+        self._progress = asyncio.Event()  # set when somebody wants to know how far the store is
 
     async def run(self) -> None:
         """Follow the store for ever: go on from the last revision after a broken stream, list
@@ -67,34 +79,97 @@ class WatchCache:
                 pass
             await asyncio.sleep(RETRY)
 
-    def watch(self, since: int) -> Watcher:
-        """Everyone watching gets all changes after revision `since`; raises ApiError 410 when
-        the ring does not reach back so far, 429 while it is not known what has changed."""
+    # -- reading ------------------------------------------------------------------------------
+
+    def get(self, key: str) -> Stored | None:
+        return self._objects.get(key)
+
+    def holds(self, revision: int) -> bool:
+        """Whether the state at a revision can be shown."""
+        return self.ready.is_set() and self._oldest <= revision <= self.revision
+
+    async def reach(self, revision: int) -> bool:
+        """Wait until everything up to a revision is here; False if that takes too long."""
+        now = asyncio.get_running_loop().time
+        end = now() + PATIENCE
+        while self.ready.is_set() and self.revision < revision and now() < end:
+            self._progress.set()
+            self._advanced.clear()
+            try:
+                async with asyncio.timeout(ASK_EVERY):
+                    await self._advanced.wait()
+            except TimeoutError:
+                pass
+        return self.ready.is_set() and self.revision >= revision
+
+    def select(
+        self, selection: Selection, *, start: str = "", limit: int = 0, revision: int = 0
+    ) -> Found:
+        """What is selected, from a key on, as it was at a revision that the cache holds (0: as it
+        is now)."""
+        past = self._undone(revision) if revision else {}
+        keys = self._candidates(selection, start)
+        if past:
+            first = start or selection.prefix
+            keys = sorted({*keys, *(key for key in past if first <= key < selection.end)})
+        items: list[Stored] = []
+        for position, key in enumerate(keys):
+            if limit and len(items) == limit:
+                return Found(items, revision or self.revision, key, len(keys) - position)
+            stored = past[key] if key in past else self._objects[key]
+            if stored is not None and selection.matches(stored):
+                items.append(stored)
+        return Found(items, revision or self.revision)
+
+    def _undone(self, revision: int) -> dict[str, Stored | None]:
+        """What stood at a revision under the keys that have changed since."""
+        return {change.key: change.before for change in self._since(revision)}
+
+    def _since(self, revision: int) -> Iterator[Change]:
+        """The changes after a revision, the latest first."""
+        return takewhile(lambda change: change.revision > revision, reversed(self._ring))
+
+    def _candidates(self, selection: Selection, start: str) -> list[str]:
+        """Keys, in order, among which is all that is selected now."""
+        first, end = start or selection.prefix, selection.end
+        field, _, value = selection.term.partition("=")
+        if field == "spec.nodeName":
+            return sorted(key for key in self._by_node.get(value, ()) if first <= key < end)
+        return self._keys[bisect_left(self._keys, first) : bisect_left(self._keys, end)]
+
+    def watch(self, selection: Selection, since: int, *, initial: list[Stored]) -> Watcher:
+        """Somebody watches: they get some initial objects, and all changes after a revision.
+        Raises ApiError 410 when the ring does not reach back so far, 429 while it is not known
+        what has changed."""
         self.check_ready()
         if since < self._oldest:
             raise too_old_resource_version(since, self._oldest)
-        self._next_watcher += 1
-        watcher = Watcher(self, self._next_watcher, since, self._ring)
-        self._watchers[watcher.number] = watcher
-        return watcher
+        missed = [c for c in self._since(since) if c.key.startswith(selection.prefix)]
+        return self._audience.join(selection, since, initial, reversed(missed))
 
     def check_ready(self) -> None:
         """Raises ApiError 429 until the state has been read (again)."""
         if not self.ready.is_set():
             raise too_many_requests("storage is (re)initializing", 1)
 
-    def forget(self, watcher: Watcher) -> None:
-        self._watchers.pop(watcher.number, None)
+    # -- following the store ------------------------------------------------------------------
 
     async def _list(self) -> None:
+        self.tells_progress = await self._storage.tells_progress()
         page = await self._storage.page(self._prefix)
-        self.objects = dict(page.objects)
-        self.revision = self._oldest = page.revision
+        self._objects = {stored.key: stored for stored in page.found}
+        self._keys = list(self._objects)
+        self._by_node = {}
+        for stored in page.found:
+            self._file(None, stored)
+        self._oldest = page.revision
         self._ring.clear()
         self.ready.set()
+        self._advance(page.revision)
 
     async def _follow(self) -> None:
-        async with aclosing(self._storage.watch(self._prefix, self.revision)) as responses:
+        stream = self._storage.watch(self._prefix, self.revision, self._progress)
+        async with aclosing(stream) as responses:
             async for response in responses:
                 if response.canceled:
                     if response.compact_revision:
@@ -103,69 +178,44 @@ class WatchCache:
                 for event in response.events:
                     self._apply(event)
                 if response.events:
-                    self.revision = response.events[-1].kv.mod_revision
-                elif not response.created:  # a progress notification: nothing is missing so far
-                    self.revision = max(self.revision, at(response.header))
+                    self._advance(response.events[-1].kv.mod_revision)
+                elif not response.created:  # progress: nothing is missing so far
+                    self._advance(at(response.header))
 
     def _restart(self) -> None:
         """The gap cannot be filled: every watcher has to list anew, and so has the cache."""
         self.ready.clear()
-        for watcher in list(self._watchers.values()):
-            watcher.stop()
+        self._audience.dismiss()
+
+    def _advance(self, revision: int) -> None:
+        self.revision = max(self.revision, revision)
+        self._advanced.set()
 
     def _apply(self, event: Event) -> None:
         key, revision = event.kv.key.decode(), event.kv.mod_revision
-        previous = self.objects.get(key)
+        before = self._objects.get(key)
         if event.type == EventType.DELETE:
-            if previous is None:
+            if before is None:
                 return
-            del self.objects[key]
-            change = Change("DELETED", key, with_revision(previous, revision), previous, revision)
+            now = None
+            del self._objects[key]
+            del self._keys[bisect_left(self._keys, key)]
         else:
-            obj = self.objects[key] = decode(event.kv)
-            change = Change("MODIFIED" if previous else "ADDED", key, obj, previous, revision)
+            now = self._objects[key] = self._storage.stored(event.kv)
+            if before is None:
+                insort(self._keys, key)
+        self._file(before, now)
+        change = Change(key, revision, now, before)
         self._ring.append(change)
         if len(self._ring) > RING:
             self._oldest = self._ring.popleft().revision
-        for watcher in list(self._watchers.values()):
-            watcher.put(change)
+        self._audience.tell(change)
 
-
-class Watcher:
-    """One reader's queue of changes."""
-
-    def __init__(
-        self, cache: WatchCache, number: int, since: int, changes: Iterable[Change]
-    ) -> None:
-        self.number = number
-        self.stopped = False
-        self._cache = cache
-        self._since = since  # may be ahead of the cache
-        self._changes = deque(change for change in changes if change.revision > since)
-        self._room = len(self._changes) + QUEUE
-        self._news = asyncio.Event()
-
-    def put(self, change: Change) -> None:
-        if change.revision <= self._since:
+    def _file(self, before: Stored | None, now: Stored | None) -> None:
+        """Keep the index of the pods of each node."""
+        if self._prefix != "/registry/pods/":
             return
-        if len(self._changes) >= self._room:
-            self.stop()
-            return
-        self._changes.append(change)
-        self._news.set()
-
-    def stop(self) -> None:
-        """Nothing more will come; what waits may still be read."""
-        self.stopped = True
-        self._cache.forget(self)
-        self._news.set()
-
-    async def next(self, deadline: float) -> Change | None:
-        """The next change, or None when none came before the loop's time `deadline` or none will
-        come any more (`stopped`)."""
-        with suppress(TimeoutError):  # a change may have come in the very moment
-            async with asyncio.timeout_at(deadline):
-                while not self._changes and not self.stopped:
-                    self._news.clear()
-                    await self._news.wait()
-        return self._changes.popleft() if self._changes else None
+        if before is not None:
+            del self._by_node[node_of(before)][before.key]
+        if now is not None:
+            self._by_node.setdefault(node_of(now), {})[now.key] = None

@@ -13,9 +13,12 @@ from collections.abc import AsyncGenerator, Mapping
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.apiserver.call import Call
-from kube_edu.apiserver.reading import Selection, revision_asked
-from kube_edu.apiserver.storage import Storage, revision_of, with_revision
-from kube_edu.apiserver.watchcache import Change, WatchCache
+from kube_edu.apiserver.listoptions import check_watch
+from kube_edu.apiserver.reading import Reader, revision_asked
+from kube_edu.apiserver.selection import Selection
+from kube_edu.apiserver.stored import Event
+from kube_edu.apiserver.watchcache import Found, WatchCache
+from kube_edu.apiserver.watchers import Watcher
 from kube_edu.host import Host
 
 BOOKMARK_EVERY = 60.0
@@ -27,96 +30,112 @@ MIN_TIMEOUT = 1800.0
 class Watches:
     """Answers watches from the watch caches."""
 
-    def __init__(self, host: Host, storage: Storage, caches: Mapping[str, WatchCache]) -> None:
+    def __init__(self, host: Host, reader: Reader, caches: Mapping[str, WatchCache]) -> None:
         self._host = host
-        self._storage = storage
+        self._reader = reader
         self._caches = caches
 
-    async def watch(self, call: Call) -> AsyncGenerator[Object, None]:
+    async def watch(self, call: Call) -> Events:
         """The stream of events that answers a watch."""
+        check_watch(call)
         selection = Selection.of(call)
-        call.number("timeoutSeconds")  # a bad one is told while there is time
+        seconds = call.number("timeoutSeconds") or MIN_TIMEOUT * (1 + self._host.random.random())
         cache = self._caches[call.target.storage_prefix]
         cache.check_ready()
         version = call.request.param("resourceVersion")
         since = revision_asked(version)
-        initial: list[Object] = []
-        with_state = call.request.param("sendInitialEvents")
-        if version in ("", "0") or with_state == "true":
-            if version and cache.revision >= since:
-                objects, since = cache.objects, cache.revision
-            else:
-                objects, since, *_ = await self._storage.page(selection.prefix)
-            if with_state != "false":
-                initial = selection.pick(objects)
-        return self._events(call, selection, cache, initial, since)
+        wanted = call.request.param("sendInitialEvents")
+        with_state = call.flag("sendInitialEvents") or (not wanted and version in ("", "0"))
+        found = Found([], since)
+        if with_state or not since:
+            found = await self._reader.state(selection, cache, version)
+        initial = found.items if with_state else []
+        try:
+            watcher = cache.watch(selection, found.revision, initial=initial)
+        except ApiError as refusal:
+            if refusal.code != 410:
+                raise
+            return _refused(refusal)
+        count = len(initial) if with_state else None
+        return EventStream(self._host, call, cache, watcher, seconds, initial=count)
 
-    async def _events(
+
+class EventStream:
+    """The events for one watcher: an async iterator, which knows whether one is ready."""
+
+    def __init__(
         self,
+        host: Host,
         call: Call,
-        selection: Selection,
         cache: WatchCache,
-        initial: list[Object],
-        since: int,
-    ) -> AsyncGenerator[Object, None]:
-        now = asyncio.get_running_loop().time
-        seconds = call.number("timeoutSeconds") or MIN_TIMEOUT * (1 + self._host.random.random())
-        end = now() + seconds
-        bookmarks = call.flag("allowWatchBookmarks")
-        try:
-            watcher = cache.watch(since)
-        except ApiError as expired:
-            yield {"type": "ERROR", "object": expired.status}
-            return
-        try:
-            for obj in initial:
-                yield self._event(call, "ADDED", obj)
-            if call.flag("sendInitialEvents") and bookmarks:
-                yield _bookmark(call, since, initial_events_end=True)
-            while now() < end:
-                # The last bookmark comes shortly before the end, to go on from.
-                last = end - 2 if bookmarks and end - 2 > now() else end
-                change = await watcher.next(min(now() + BOOKMARK_EVERY, last))
-                if change is not None:
-                    if (event := _translated(change, selection)) is not None:
-                        yield self._event(call, *event)
-                elif watcher.stopped:
-                    return
-                elif bookmarks and now() < end:
-                    yield _bookmark(call, max(cache.revision, since))
-        finally:
-            watcher.stop()
+        watcher: Watcher,
+        seconds: float,
+        *,
+        initial: int | None,
+    ) -> None:
+        """The first `initial` events show the state, and a bookmark says when they have."""
+        self._host = host
+        self._call = call
+        self._cache = cache
+        self._watcher = watcher
+        self._end = asyncio.get_running_loop().time() + seconds
+        self._bookmarks = call.flag("allowWatchBookmarks")
+        self._initial = initial if initial is not None and self._bookmarks else -1
 
-    def _event(self, call: Call, type: str, obj: Object) -> Object:
+    def __aiter__(self) -> EventStream:
+        return self
+
+    @property
+    def ready(self) -> bool:
+        return self._watcher.ready or self._initial == 0
+
+    async def aclose(self) -> None:
+        self._watcher.stop()
+
+    async def __anext__(self) -> Event | Object:
+        now = asyncio.get_running_loop().time
+        if self._initial == 0:
+            self._initial = -1
+            return self._bookmark(initial_events_end=True)
+        while now() < self._end:
+            # The last bookmark comes shortly before the end, to go on from.
+            soon = self._end - 2
+            last = soon if self._bookmarks and soon > now() else self._end
+            event = await self._watcher.next(min(now() + BOOKMARK_EVERY, last))
+            if event is not None:
+                self._initial -= 1
+                self._record(event)
+                return event
+            if self._watcher.stopped:
+                break
+            if self._bookmarks and now() < self._end:
+                return self._bookmark()
+        await self.aclose()
+        raise StopAsyncIteration
+
+    def _record(self, event: Event) -> None:
+        resource, key = self._call.target, event.stored.key
+        namespace, _, name = key.removeprefix(resource.storage_prefix).rpartition("/")
         self._host.record(
             "api.watch",
-            object=call.target.reference(obj),
-            type=type,
-            rv=revision_of(obj),
-            user=call.user.name,
+            object=f"{resource.plural}/{namespace}/{name}",
+            type=event.type,
+            rv=event.stored.revision,
+            user=self._call.user.name,
         )
-        return {"type": type, "object": obj}
+
+    def _bookmark(self, *, initial_events_end: bool = False) -> Object:
+        resource = self._call.target
+        revision = max(self._cache.revision, self._watcher.since)
+        meta: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
+        if initial_events_end:
+            meta["annotations"] = {"k8s.io/initial-events-end": "true"}
+        obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
+        return {"type": "BOOKMARK", "object": obj}
 
 
-def _translated(change: Change, selection: Selection) -> tuple[str, Object] | None:
-    """A change as this watcher sees it: an object that begins to match its selectors is ADDED
-    for it, one that ceases to is DELETED."""
-    if not change.key.startswith(selection.prefix):
-        return None
-    before = change.previous is not None and selection.matches(change.previous)
-    if change.type == "DELETED":
-        return (change.type, change.object) if before else None
-    if selection.matches(change.object):
-        return ("MODIFIED" if before else "ADDED"), change.object
-    if change.previous is None or not before:
-        return None
-    return "DELETED", with_revision(change.previous, change.revision)
+async def _refused(refusal: ApiError) -> AsyncGenerator[Object, None]:
+    yield {"type": "ERROR", "object": refusal.status}
 
 
-def _bookmark(call: Call, revision: int, *, initial_events_end: bool = False) -> Object:
-    resource = call.target
-    meta: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
-    if initial_events_end:
-        meta["annotations"] = {"k8s.io/initial-events-end": "true"}
-    obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
-    return {"type": "BOOKMARK", "object": obj}
+Events = EventStream | AsyncGenerator[Object, None]

@@ -19,8 +19,8 @@ from kube_edu.classroom.store_runs import (
     Deed,
     Failure,
     Run,
+    Search,
     Story,
-    searching,
 )
 from kube_edu.etcd.messages import EventType, KeyValue
 
@@ -118,7 +118,7 @@ class ElectionRun(Run):
         keeping: asyncio.Task[None] | None = None
         try:
             candidate.lease = await etcd.grant(TTL)
-            keeping = asyncio.create_task(self.keep_alive(name, candidate.lease))
+            keeping = asyncio.create_task(self.etcd.client(name).keep(candidate.lease))
             candidate.returned = await self.guard.call_async(etcd, ELECTION, name, candidate.lease)
             candidate.at = self.revision
             if candidate.returned is True:
@@ -257,7 +257,7 @@ def _stories() -> Iterator[Story]:
 
 CAMPAIGN = Exercise(
     "campaign",
-    searching(
+    Search(
         ElectionRun,
         campaign,
         tuple(_stories()),

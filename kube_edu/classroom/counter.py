@@ -1,4 +1,4 @@
-"""Lab 03, second exercise: a counter that many count on at once."""
+"""Lab 03, first exercise: a counter that many count on at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, compare, put
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.store_runs import MEMBER_DIES, Failure, Run, Story, searching
+from kube_edu.classroom.store_runs import MEMBER_DIES, Failure, Run, Search, Story
 from kube_edu.etcd.messages import EventType
 
 KEY = "visits"
@@ -151,7 +151,7 @@ def _stories() -> Iterator[Story]:
 
 INCREMENT = Exercise(
     "increment",
-    searching(
+    Search(
         CounterRun,
         increment,
         tuple(_stories()),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,6 +191,14 @@ class Etcd:
         """Start a lease's time anew; returns its seconds, 0 if it is gone."""
         request = LeaseKeepAliveRequest(lease)
         return int((await self._ask("lease_keep_alive", request)).TTL)
+
+    async def keep(self, lease: int, every: float = 1.0) -> None:
+        """Keep a lease alive, until it is gone."""
+        left = lease
+        while left:
+            await asyncio.sleep(every)
+            with suppress(ConnectionError, TimeoutError):
+                left = await self.keep_alive(lease)
 
     async def revoke(self, lease: int) -> None:
         """End a lease, and the keys that hang on it."""

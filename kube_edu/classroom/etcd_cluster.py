@@ -22,6 +22,8 @@ from kube_edu.etcd.messages import CompactionRequest, Event, RangeRequest
 from kube_edu.host import Host, HttpClient
 from kube_edu.sim import Machine, Simulation
 from kube_edu.trace import Trace
+from kube_edu.viz.figure import Figure
+from kube_edu.viz.revisions import Rider, revisions
 
 T = TypeVar("T")
 
@@ -80,6 +82,22 @@ class EtcdCluster:
             )
 
         self._machine(name).start("client", run)
+
+    def watcher(
+        self, name: str, key: str, start_revision: int = 0, *, prefix: bool = False
+    ) -> Rider:
+        """Start a client that watches, to be drawn by `revisions`."""
+        rider = Rider(name, start_revision or len(self.changes()) + 2, [])
+
+        async def run(clients: list[HttpClient]) -> None:
+            async for answer in Etcd(clients).watch(key, start_revision, prefix=prefix):
+                rider.refused = answer.canceled
+                told = [event.kv.mod_revision for event in answer.events]
+                rider.told += [revision for revision in told if revision not in rider.told]
+
+        self.start(name, run)
+        self.run_for(0.1)
+        return rider
 
     def _machine(self, name: str) -> Machine:
         machines = self.simulation.machines
@@ -153,6 +171,12 @@ class EtcdCluster:
         """The events of every revision from 2 on, those that etcd has forgotten too."""
         self.gather()
         return self._changes
+
+    def revisions(self, title: str, riders: Sequence[Rider] = (), since: int = 2) -> Figure:
+        """What happened, drawn: a column a revision."""
+        return revisions(
+            title, self.changes(), riders=riders, compacted=self.compacted, since=since
+        )
 
     def gather(self) -> None:
         """Keep what has happened so far, before a compaction lets etcd forget it."""

@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from textwrap import fill
 from typing import Any
 
 from kube_edu.classroom.guard import Slip, untouched
+
+WIDTH = 88
+"""Columns of printed text, which a notebook would break in the middle of a word."""
 
 HEADS = {
     "passed": ("Passed", "#007a59"),
@@ -124,12 +128,13 @@ class Lab:
         name = exercise if isinstance(exercise, str) else exercise.__name__
         hints = self.exercises[name].hints
         step = min(max(step, 1), len(hints))
-        more = f"\n(hint({name}, {step + 1}) says more)" if step < len(hints) else ""
-        print(f"Hint {step} of {len(hints)}: {hints[step - 1]}{more}")
+        print(fill(f"Hint {step} of {len(hints)}: {hints[step - 1]}", WIDTH))
+        if step < len(hints):
+            print(f"(hint({name}, {step + 1}) says more)")
 
     def predict(self, question: str, choice: Any) -> None:
         """Print what there is to say to a choice."""
-        print(self.questions[question].reply(choice))
+        print(fill(self.questions[question].reply(choice), WIDTH))
 
 
 class _Progress:

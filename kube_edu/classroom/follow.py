@@ -1,4 +1,4 @@
-"""Lab 03, third exercise: a mirror of some keys, kept by a watch that breaks."""
+"""Lab 03, second exercise: a mirror of some keys, kept by a watch that breaks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from kube_edu.classroom.etcd_client import RETRY, Change, Etcd, Kv, Listing, Watch, WatchAnswer
 from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.store_runs import ClientOf, Failure, Run, Story, searching
+from kube_edu.classroom.store_runs import ClientOf, Failure, Run, Search, Story
 from kube_edu.etcd.messages import EventType, WatchResponse
 from kube_edu.viz.revisions import Rider
 
@@ -320,7 +320,7 @@ def _stories() -> Iterator[Story]:
 
 FOLLOW = Exercise(
     "follow",
-    searching(
+    Search(
         FollowRun,
         follow,
         tuple(_stories()),

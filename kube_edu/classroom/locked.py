@@ -1,4 +1,4 @@
-"""Lab 03, fourth exercise: work under a lock that may run out while one works."""
+"""Lab 03, third exercise: work under a lock that may run out while one works."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from kube_edu.classroom.store_runs import (
     Deed,
     Failure,
     Run,
+    Search,
     Story,
-    searching,
 )
 from kube_edu.etcd.messages import Event, EventType
+from kube_edu.viz.figure import Figure
 
 LOCK, KEY = "lock", "result"
 WAITING = 75.0
@@ -81,7 +82,7 @@ class LockRun(Run):
         keeping: asyncio.Task[None] | None = None
         try:
             turn.lease = await etcd.grant(TTL)
-            keeping = asyncio.create_task(self.keep_alive(name, turn.lease))
+            keeping = asyncio.create_task(self.etcd.client(name).keep(turn.lease))
             turn.returned = await self.guard.call_async(
                 etcd, LOCK, name, turn.lease, KEY, partial(self._work, name)
             )
@@ -247,7 +248,7 @@ def _stories() -> Iterator[Story]:
 
 UNDER_LOCK = Exercise(
     "under_lock",
-    searching(
+    Search(
         LockRun,
         under_lock,
         tuple(_stories()),
@@ -264,3 +265,9 @@ UNDER_LOCK = Exercise(
         "revision is still that one, put the result and delete the lock.",
     ],
 )
+
+
+def frozen_at_work(answer: Callable[..., Any], seed: int) -> Figure:
+    """Two workers, the first of them frozen while it works: one run, drawn."""
+    assert isinstance(UNDER_LOCK.judge, Search)
+    return UNDER_LOCK.judge.watch(answer, Story(seed, 2, (FREEZES,)))

@@ -83,7 +83,7 @@ class Act:
         words += [(" → " if link and self.what != "cut" else ", ").join(self.who)]
         words += [self.data.strip()]
         words += [f"for {self.seconds:g} s"] if self.seconds else []
-        return f"{self.at:.2f} s: " + " ".join(word for word in words if word)
+        return f"{self.at:.3f} s: " + " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True)
@@ -206,13 +206,6 @@ class World:
                 return False
             self.step()
         return True
-
-    def act(self, what: str, *who: str, **more: Any) -> Act:
-        """Do something to the world now; returns it as it would stand in a plan."""
-        act = Act((self._time | 1) / MICRO, what, who, **more)
-        self._plan_act(act)
-        self.step()
-        return act
 
     def ring(self) -> Ring:
         """The world as it is now, for the figure `kube_edu.viz.ring.ring`."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, Unanswered
 from kube_edu.classroom.etcd_cluster import EtcdCluster
-from kube_edu.classroom.exercise import Judge, Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.parting import parting
 from kube_edu.classroom.search import first_failing, shrink, without_one
@@ -167,15 +167,6 @@ class Run(ABC):
         machines = self.etcd.simulation.machines
         return [n for n, busy in self._busy.items() if busy and machines[n].state != "down"]
 
-    async def keep_alive(self, name: str, lease: int) -> None:
-        """Keep a lease alive for as long as it and the client's machine live."""
-        etcd = self.etcd.client(name)
-        left = lease
-        while left:
-            await asyncio.sleep(TTL / 4)
-            with suppress(ConnectionError, TimeoutError):
-                left = await etcd.keep_alive(lease)
-
     # --- what was done
 
     @property
@@ -236,29 +227,31 @@ class Story:
             yield replace(self, clients=self.clients - 1)
 
 
-def searching(
-    run: Callable[[Story, Callable[..., Any]], Run],
-    reference: Callable[..., Any],
-    stories: Sequence[Story],
-    title: str,
-    praise: str,
-) -> Judge:
-    """A judge that tries every story, and draws the smallest in which an answer fails."""
+@dataclass(frozen=True)
+class Search:
+    """The judge of an exercise: tries every story, and draws the smallest in which an answer
+    fails."""
 
-    def judge(answer: Callable[..., Any], report: Report) -> Verdict:
+    run: Callable[[Story, Callable[..., Any]], Run]
+    reference: Callable[..., Any]
+    stories: Sequence[Story]
+    title: str
+    praise: str
+
+    def __call__(self, answer: Callable[..., Any], report: Report) -> Verdict:
         tried = 0
 
         def attempt(story: Story) -> tuple[Run, Failure] | None:
             nonlocal tried
             tried += 1
             report(f"run {tried}: {story}")
-            running = run(story, answer)
+            running = self.run(story, answer)
             failure = running.failure()
             return (running, failure) if failure else None
 
-        found = first_failing(stories, attempt)
+        found = first_failing(self.stories, attempt)
         if found is None:
-            return passed(f"{len(stories)} runs, {praise}")
+            return passed(f"{len(self.stories)} runs, {self.praise}")
         kind = found[1][1].kind
 
         def same(story: Story) -> tuple[Run, Failure] | None:
@@ -266,13 +259,17 @@ def searching(
             return again if again and again[1].kind == kind else None
 
         story, (running, failure) = shrink(found, Story.simpler, same, tries=30)
-        other = run(story, reference)
+        other = self.run(story, self.reference)
         other.failure()
         apart = parting(running.etcd.trace, other.etcd.trace, _telling)
         details = [f"the smallest such run: {story}", *([apart] if apart else [])]
-        return failed(failure.reason, *details, figure=running.drawn(title, failure))
+        return failed(failure.reason, *details, figure=running.drawn(self.title, failure))
 
-    return judge
+    def watch(self, answer: Callable[..., Any], story: Story) -> Figure:
+        """One run, drawn, whether it goes well or not."""
+        running = self.run(story, answer)
+        failure = running.failure()
+        return running.drawn(str(story), failure or Failure("", ""))
 
 
 def _telling(step: Step) -> Any:

@@ -8,7 +8,7 @@ and has to look what happened.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -34,9 +34,11 @@ from kube_edu.etcd.messages import (
     TxnRequest,
     TxnResponse,
     WatchCreateRequest,
+    WatchProgressRequest,
     WatchRequest,
     WatchResponse,
 )
+from kube_edu.etcd.service_messages import Empty, StatusResponse
 from kube_edu.host import HttpClient, Request, Response
 from kube_edu.wire import protobuf
 
@@ -86,14 +88,23 @@ class EtcdClient:
         method = "Lease/LeaseKeepAlive"
         return await self._call(method, request, LeaseKeepAliveResponse, repeat=True)
 
-    async def watch(self, request: WatchCreateRequest) -> AsyncGenerator[WatchResponse, None]:
+    async def status(self) -> StatusResponse:
+        """What the member at hand says of itself, its version above all."""
+        return await self._call("Maintenance/Status", Empty(), StatusResponse, repeat=True)
+
+    async def watch(
+        self, request: WatchCreateRequest, progress: asyncio.Event | None = None
+    ) -> AsyncGenerator[WatchResponse, None]:
         """Changes from `start_revision` on (0: from now on), in order and without a gap, whatever
         member they come from; the first response says `created`. Ends after a response that says
-        `canceled`, and only then."""
+        `canceled`, and only then. Each time that `progress` is set, the member is asked how far
+        it has come, and answers with a response without events."""
         created = False
         while True:
             try:
-                response = await self._once("Watch/Watch", WatchRequest(request))
+                first = WatchRequest(request)
+                body = first if progress is None else _requests(first, progress)
+                response = await self._once("Watch/Watch", body)
                 async with aclosing(_messages(response, WatchResponse)) as messages:
                     async for message in messages:
                         if message.created:
@@ -149,6 +160,14 @@ class EtcdClient:
 
     def _go_on(self) -> None:
         self._current = (self._current + 1) % len(self._clients)
+
+
+async def _requests(first: WatchRequest, progress: asyncio.Event) -> AsyncIterator[WatchRequest]:
+    yield first
+    while True:
+        await progress.wait()
+        progress.clear()
+        yield WatchRequest(progress_request=WatchProgressRequest())
 
 
 def _unavailable(error: Exception) -> EtcdError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kube_edu.host import StreamError
+
 CODES = {
     "OK": 0,
     "Canceled": 1,
@@ -24,7 +26,7 @@ CODES = {
 NAMES = {number: name for name, number in CODES.items()}
 
 
-class EtcdError(Exception):
+class EtcdError(StreamError):
     """A request was refused. `code` is the name of the gRPC code."""
 
     def __init__(self, code: str, message: str) -> None:

@@ -18,7 +18,7 @@ from kube_edu.etcd import errors
 from kube_edu.etcd.check import check
 from kube_edu.etcd.cluster import PATH as CLUSTER_PATH
 from kube_edu.etcd.cluster import ClusterService, MemberRemoved
-from kube_edu.etcd.deadline import deadline
+from kube_edu.etcd.deadline import REQUEST_TIMEOUT, deadline
 from kube_edu.etcd.driver import ELECTION_TICKS, SNAPSHOT_PATH, TICK, RaftDriver
 from kube_edu.etcd.errors import CODES, EtcdError
 from kube_edu.etcd.lease_service import KEEP_ALIVE_PATH as KEEP_ALIVE_PATH
@@ -103,7 +103,7 @@ class EtcdServer:
             restore=self.state.restore,
             ticked=self._ticked,
         )
-        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._proposed: dict[bytes, tuple[InternalRaftRequest, asyncio.Future[Any]]] = {}
         self._ids = itertools.count(host.random.getrandbits(40) << 20)
         self.cluster = ClusterService(
             self._driver, self.state, self._barrier, self._propose, self._ids
@@ -217,22 +217,22 @@ class EtcdServer:
     async def _propose(self, **request: Any) -> Any:
         """Put a request through the log; returns its response, or raises its EtcdError. When the
         time is up, it may still happen later."""
-        id = next(self._ids)
-        data = protobuf.encode(InternalRaftRequest(ID=id, **request))
+        proposal = InternalRaftRequest(next(self._ids), **request)
+        data = protobuf.encode(proposal)
         if len(data) > MAX_REQUEST_BYTES:
             raise errors.request_too_large()
-        answer = self._answers[id] = asyncio.get_running_loop().create_future()
+        answer = asyncio.get_running_loop().create_future()
+        self._proposed[data] = proposal, answer
         leader = self._driver.leader
         try:
-            async with deadline():
+            async with asyncio.timeout(REQUEST_TIMEOUT):
                 await self._submit(data)
                 return await answer
-        except EtcdError as error:
-            if error.code == "Unavailable" and leader and leader != self._driver.leader:
-                raise errors.leader_failed() from None
-            raise
+        except TimeoutError:
+            failed = leader and leader != self._driver.leader
+            raise (errors.leader_failed() if failed else errors.timed_out()) from None
         finally:
-            del self._answers[id]
+            del self._proposed[data]
 
     async def _submit(self, data: bytes) -> None:
         """Get a proposal to the leader, once. While nobody leads, wait."""
@@ -250,12 +250,11 @@ class EtcdServer:
             await asyncio.sleep(TICK)
 
     def _apply(self, entry: Entry) -> None:
-        request = _decode(entry.data)
+        request, answer = self._proposed.get(entry.data) or (_decode(entry.data), None)
         name, operation = _operation(request)
         store = self.state.store
         before = store.revision
         self.state.term = entry.term
-        answer = self._answers.get(request.ID)
         try:
             response = self.state.change(operation)
             if answer is not None and not answer.done():

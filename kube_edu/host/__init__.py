@@ -10,13 +10,24 @@ for the time stamps that are written into objects, and for nothing else.
 """
 
 from kube_edu.host.disk import Disk
-from kube_edu.host.http import Handler, HttpClient, Peer, Request, Response, Server
+from kube_edu.host.http import (
+    Document,
+    Handler,
+    HttpClient,
+    Peer,
+    Request,
+    Response,
+    Server,
+    StreamError,
+    decoded,
+)
 from kube_edu.host.identity import IDENTITIES, Identity, identity_of
 from kube_edu.host.machine import Host
 
 __all__ = [
     "IDENTITIES",
     "Disk",
+    "Document",
     "Handler",
     "Host",
     "HttpClient",
@@ -25,5 +36,7 @@ __all__ = [
     "Request",
     "Response",
     "Server",
+    "StreamError",
+    "decoded",
     "identity_of",
 ]

@@ -8,6 +8,7 @@ both, and whoever answers may answer either: the live edge encodes.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,12 +23,37 @@ class Peer:
     organizations: tuple[str, ...] = ()
 
 
+class Document(ABC):
+    """A body, or a message of a stream, that is kept as JSON: decoded for whom it reaches in memory
+    (shared, so never mutate it), and sent as it is to whom it reaches over a socket."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def decoded(self) -> Any:
+        """As objects."""
+
+    @abstractmethod
+    def encoded(self) -> bytes:
+        """As JSON; a message of a stream ends its line."""
+
+
+def decoded(body: Any) -> Any:
+    """A body as objects, if it is a Document; else as it is."""
+    return body.decoded() if isinstance(body, Document) else body
+
+
+class StreamError(Exception):
+    """Why a server breaks a stream off, told to the client that reads it (gRPC's trailers)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request.
 
     `path` has no query string; `query` keeps the order and repetitions of the URL's; names in
-    `headers` are lower-case. `body` is None, bytes (off a socket), or a decoded object.
+    `headers` are lower-case. `body` is None, bytes (off a socket), a decoded object, or an async
+    iterator of messages where the client sends a stream (gRPC).
     """
 
     method: str
@@ -50,9 +76,11 @@ class Request:
 class Response:
     """One HTTP response: a `body`, or a `stream` of messages that ends when the iterator does.
 
-    A body or message that is a dict or list goes over a real socket as JSON (messages of a
-    stream one a line), a str as UTF-8 text, bytes as they are. Who stops reading a stream early
-    closes it (`await response.close()`), so that the server's side ends too.
+    A body or message that is a dict, a list or a Document goes over a real socket as JSON
+    (messages of a stream one a line), a str as UTF-8 text, bytes as they are. Who stops reading a
+    stream early closes it (`await response.close()`), so that the server's side ends too. A stream
+    may have a property `ready`, whether its next message is there already: what is ready goes out
+    together.
     """
 
     status: int = 200

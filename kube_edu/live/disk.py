@@ -28,9 +28,10 @@ class LiveDisk:
 
     def append(self, path: str, data: bytes) -> None:
         file = self._root / path
-        self._synced.setdefault(path, file.exists())
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("ab") as opened:
+        if path not in self._synced:
+            self._synced[path] = file.exists()
+            file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab", buffering=0) as opened:
             opened.write(data)
 
     def truncate(self, path: str, size: int) -> None:

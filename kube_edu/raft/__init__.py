@@ -4,7 +4,7 @@
 imports the rest of the package, reads a clock or sends a byte.
 """
 
-from kube_edu.raft.configuration import ConfChangeError, changed
+from kube_edu.raft.configuration import ConfChangeError
 from kube_edu.raft.log import Log, SafetyError
 from kube_edu.raft.messages import (
     ConfChange,
@@ -19,8 +19,7 @@ from kube_edu.raft.messages import (
     Snapshot,
 )
 from kube_edu.raft.node import RaftNode
-from kube_edu.raft.readonly import ReadState
-from kube_edu.raft.ready import Ready, Role, SoftState
+from kube_edu.raft.ready import Ready, Role
 from kube_edu.raft.rules import Leader, Rules, Voter
 
 __all__ = [
@@ -37,13 +36,10 @@ __all__ = [
     "Message",
     "MessageType",
     "RaftNode",
-    "ReadState",
     "Ready",
     "Role",
     "Rules",
     "SafetyError",
     "Snapshot",
-    "SoftState",
     "Voter",
-    "changed",
 ]

@@ -12,6 +12,10 @@ from kube_edu.raft.rules import Voter
 if TYPE_CHECKING:
     from kube_edu.raft.node import RaftNode
 
+VOTE_RESPONSES = {
+    MessageType.MsgVote: MessageType.MsgVoteResp,
+    MessageType.MsgPreVote: MessageType.MsgPreVoteResp,
+}
 FROM_LEADER = (MessageType.MsgApp, MessageType.MsgHeartbeat, MessageType.MsgSnap)
 
 
@@ -19,14 +23,11 @@ def answer_vote_request(node: RaftNode, message: Message) -> None:
     log = node.log
     voter = Voter(node.term, node.vote, log.last_index, log.last_term)
     granted = node.rules.grant_vote(voter, message)
-    if message.type is MessageType.MsgVote:
-        if granted:
-            node.vote = message.source
-            node.election_elapsed = 0
-        node.send(MessageType.MsgVoteResp, message.source, reject=not granted)
-    else:
-        term = message.term if granted else node.term
-        node.send(MessageType.MsgPreVoteResp, message.source, term=term, reject=not granted)
+    if granted and message.type is MessageType.MsgVote:
+        node.vote = message.source
+        node.election_elapsed = 0
+    term = message.term if granted else node.term  # a pre-vote is about one that has not begun
+    node.send(VOTE_RESPONSES[message.type], message.source, term, reject=not granted)
 
 
 def answer_older_term(node: RaftNode, message: Message) -> None:
@@ -34,10 +35,8 @@ def answer_older_term(node: RaftNode, message: Message) -> None:
     PreVote or CheckQuorum it could not get there by an election of its own."""
     if message.type in FROM_LEADER:
         node.send(MessageType.MsgAppResp, message.source)
-    elif message.type is MessageType.MsgVote:
-        node.send(MessageType.MsgVoteResp, message.source, reject=True)
-    elif message.type is MessageType.MsgPreVote:
-        node.send(MessageType.MsgPreVoteResp, message.source, reject=True)
+    elif message.type in VOTE_RESPONSES:
+        node.send(VOTE_RESPONSES[message.type], message.source, reject=True)
 
 
 def follow(node: RaftNode, message: Message) -> None:

@@ -57,8 +57,7 @@ class Leadership:
 
     def tick(self) -> None:
         self._clock += 1
-        if self._clock % self._node.heartbeat_ticks == 0:
-            self._broadcast_heartbeat(self._reads.last_context)
+        self._broadcast_heartbeat(self._reads.last_context)
 
     def heard_of_majority(self) -> bool:
         """Whether a majority spoke since the last call (CheckQuorum). A leader that is cut off

@@ -27,18 +27,13 @@ class Log:
         self.commit = self.snapshot.index
         self.applied = self.snapshot.index
         self._entries = [entry for entry in entries if entry.index > self.snapshot.index]
-        self._offset = self.snapshot.index + 1  # the index of _entries[0]
-        self._offset_term = self.snapshot.term  # the term of the entry before that
+        self.first_index = self.snapshot.index + 1  # of the oldest entry that is still here
+        self._term_before = self.snapshot.term  # of the entry before that
         self.stable = self.last_index
 
     @property
-    def first_index(self) -> int:
-        """The oldest entry that is still here."""
-        return self._offset
-
-    @property
     def last_index(self) -> int:
-        return self._offset + len(self._entries) - 1
+        return self.first_index + len(self._entries) - 1
 
     @property
     def last_term(self) -> int:
@@ -46,16 +41,16 @@ class Log:
 
     def term(self, index: int) -> int:
         """The term of an entry; 0 for one that this log does not have (or no longer)."""
-        position = index - self._offset
+        position = index - self.first_index
         if 0 <= position < len(self._entries):
             return self._entries[position].term
-        return self._offset_term if position == -1 else 0
+        return self._term_before if position == -1 else 0
 
     def entries(self, first: int, last: int | None = None, max_bytes: int = 0) -> list[Entry]:
         """Entries `first` to `last`, both included; with `max_bytes`, only as many from the front
         as fit into that, but at least one."""
-        start = max(first - self._offset, 0)
-        end = len(self._entries) if last is None else last + 1 - self._offset
+        start = max(first - self.first_index, 0)
+        end = len(self._entries) if last is None else last + 1 - self.first_index
         found = self._entries[start:end]
         if max_bytes:
             size = 0
@@ -74,7 +69,7 @@ class Log:
             raise SafetyError(f"entry {first} is committed and must not change")
         if first > self.last_index + 1:
             raise SafetyError(f"entry {first} would leave a gap behind {self.last_index}")
-        del self._entries[first - self._offset :]
+        del self._entries[first - self.first_index :]
         self._entries.extend(entries)
         self.stable = min(self.stable, first - 1)
 
@@ -101,7 +96,7 @@ class Log:
         may agree at the latest, if one has `term` at `index` (the fast back-up at the end of
         section 5.3)."""
         index = min(index, self.last_index)
-        while index >= self._offset and self.term(index) > term:
+        while index >= self.first_index and self.term(index) > term:
             index -= 1
         return index
 
@@ -109,14 +104,14 @@ class Log:
         """The snapshot stands for the entries up to its index; of these, keep the last few, for
         members that are only a little behind."""
         self.snapshot = snapshot
-        offset = max(snapshot.index - keep + 1, self._offset)
-        self._offset_term = self.term(offset - 1)
-        del self._entries[: offset - self._offset]
-        self._offset = offset
+        offset = max(snapshot.index - keep + 1, self.first_index)
+        self._term_before = self.term(offset - 1)
+        del self._entries[: offset - self.first_index]
+        self.first_index = offset
 
     def restore(self, snapshot: Snapshot) -> None:
         """Begin anew from another member's snapshot."""
         self.snapshot = snapshot
         self._entries = []
-        self._offset, self._offset_term = snapshot.index + 1, snapshot.term
+        self.first_index, self._term_before = snapshot.index + 1, snapshot.term
         self.commit = self.stable = snapshot.index

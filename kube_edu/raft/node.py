@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from kube_edu.raft import follower
 from kube_edu.raft.configuration import changed
-from kube_edu.raft.follower import FROM_LEADER, answer_older_term, answer_vote_request, follow
 from kube_edu.raft.leader import Leadership
 from kube_edu.raft.log import Log
 from kube_edu.raft.messages import (
@@ -31,7 +31,6 @@ from kube_edu.raft.readonly import ReadState
 from kube_edu.raft.ready import Ready, Role, SoftState
 from kube_edu.raft.rules import Rules
 
-VOTE_REQUESTS = (MessageType.MsgVote, MessageType.MsgPreVote)
 ANSWER_TO = {
     Role.CANDIDATE: MessageType.MsgVoteResp,
     Role.PRE_CANDIDATE: MessageType.MsgPreVoteResp,
@@ -64,7 +63,6 @@ class RaftNode:
         *,
         random: Random,
         election_ticks: int = 10,
-        heartbeat_ticks: int = 1,
         pre_vote: bool = True,
         check_quorum: bool = True,
         lease_reads: bool = False,
@@ -79,7 +77,6 @@ class RaftNode:
             raise ValueError("a lease is the promise of CheckQuorum: it cannot do without")
         self.name = name
         self.election_ticks = election_ticks
-        self.heartbeat_ticks = heartbeat_ticks
         self.pre_vote = pre_vote
         self.check_quorum = check_quorum
         self.lease_reads = lease_reads
@@ -133,16 +130,16 @@ class RaftNode:
             if not self._meet_newer_term(message):
                 return
         elif message.term < self.term:
-            answer_older_term(self, message)
+            follower.answer_older_term(self, message)
             return
-        if message.type in VOTE_REQUESTS:
-            answer_vote_request(self, message)
+        if message.type in follower.VOTE_RESPONSES:
+            follower.answer_vote_request(self, message)
         elif self.leadership is not None:
             self.leadership.step(message)
         elif message.type is ANSWER_TO.get(self.role):
             self._count_vote(message.source, not message.reject)
         else:
-            follow(self, message)
+            follower.follow(self, message)
 
     def propose(self, data: bytes) -> bool:
         """Put a command into the log. Only a leader can, and not while it hands over its office:
@@ -231,16 +228,12 @@ class RaftNode:
         """What is to be done now. Messages and ticks may come in while the driver is at it, but
         the next `ready` comes after `advance`."""
         entries = self.log.entries(self.log.stable + 1)
-        hard = self.hard_state if self._hard_changed() else None
-        voted = hard is not None and (hard.term, hard.vote) != (
-            self._saved_hard.term,
-            self._saved_hard.vote,
-        )
+        voted = (self.term, self.vote) != (self._saved_hard.term, self._saved_hard.vote)
         restoring = self._new_snapshot is not None
         committed = [] if restoring else self.log.entries(self.log.applied + 1, self.log.commit)
         ready = Ready(
             soft_state=self.soft_state if self._soft_changed() else None,
-            hard_state=hard,
+            hard_state=self.hard_state if self._hard_changed() else None,
             snapshot=self._new_snapshot,
             entries=entries,
             messages=self.messages,
@@ -289,13 +282,15 @@ class RaftNode:
         """A message from a later term: this member's own is over. False to ignore it."""
         in_lease = self.check_quorum and self.leader and self.election_elapsed < self.election_ticks
         wished = message.context == CAMPAIGN_TRANSFER
-        if message.type in VOTE_REQUESTS and in_lease and not wished:
+        if message.type in follower.VOTE_RESPONSES and in_lease and not wished:
             return False  # there is a leader, and it was heard of just now (section 6, end)
         if message.type is MessageType.MsgPreVote:
             return True  # a question about a term that has not begun
         if message.type is MessageType.MsgPreVoteResp and not message.reject:
             return True  # and the answer
-        self._become_follower(message.term, message.source if message.type in FROM_LEADER else "")
+        self._become_follower(
+            message.term, message.source if message.type in follower.FROM_LEADER else ""
+        )
         return True
 
     def _campaign_for_real(self, context: bytes = b"") -> None:

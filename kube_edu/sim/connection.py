@@ -10,12 +10,12 @@ import asyncio
 import contextvars
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kube_edu.host import Handler, Peer, Request, Response
+from kube_edu.host import Handler, Peer, Request, Response, StreamError, decoded
 
 if TYPE_CHECKING:
     from kube_edu.sim.machine import Machine, Process
@@ -66,6 +66,8 @@ class Connection:
         self._port = port
         self._response: asyncio.Future[Response] = self._loop.create_future()
         self._stream = SimStream(self)
+        self._requests: Inbox | None = None  # where the client sends a stream, too
+        self._sender: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._last = {True: 0.0, False: 0.0}  # latest arrival, to the server and to the client
         self._held: list[tuple[bool, Callable[[], None]]] = []  # waiting for the path to be whole
@@ -78,6 +80,10 @@ class Connection:
 
     async def exchange(self, request: Request) -> Response:
         self._network.opened(self)
+        if hasattr(request.body, "__aiter__"):
+            self._requests = Inbox()
+            self._sender = self.client.spawn(self._send(request.body, self._requests))
+            request = replace(request, body=self._requests)
         self._transmit(True, partial(self._accept, request))
         self.path_changed()
         try:
@@ -85,6 +91,10 @@ class Connection:
         except asyncio.CancelledError:
             self.abandon()
             raise
+
+    async def _send(self, messages: AsyncIterator[Any], inbox: Inbox) -> None:
+        async for message in messages:
+            self._transmit(True, partial(inbox.push, message))
 
     def abandon(self) -> None:
         """The client has lost interest: the server's side ends too."""
@@ -107,7 +117,7 @@ class Connection:
         self._stream.finish()
         self._close()
 
-    def _failed(self, error: ConnectionError) -> None:
+    def _failed(self, error: ConnectionError | StreamError) -> None:
         if not self._response.done():
             if self.client.alive:
                 self._response.set_exception(error)
@@ -131,12 +141,15 @@ class Connection:
         try:
             response = await handler(request)
             if response.stream is None:
-                self._transmit(False, partial(self._answered, response))
+                answer = replace(response, body=decoded(response.body))
+                self._transmit(False, partial(self._answered, answer))
             else:
                 await self._serve_stream(response)
         except ConnectionError as error:
             reset = ConnectionResetError(f"{self._target.name}:{self._port} broke off: {error}")
             self._transmit(False, partial(self._failed, reset))
+        except StreamError as error:
+            self._transmit(False, partial(self._failed, error))
         except Exception as error:
             self.server.fail(error)
 
@@ -149,7 +162,7 @@ class Connection:
                     self._room = self._loop.create_future()
                     await self._room
                 self._unread += 1
-                self._transmit(False, partial(self._stream.push, message))
+                self._transmit(False, partial(self._stream.push, decoded(message)))
             self._transmit(False, self._ended)
         except (Exception, asyncio.CancelledError):  # but not when the simulation is let go
             await response.close()
@@ -225,21 +238,23 @@ class Connection:
             self._give_up.cancel()
         if self._task is not None and not self._task.done():
             self._task.cancel()
+        if self._sender is not None and self._requests is not None:
+            self._sender.cancel()
+            self._requests.finish()
         self._network.closed(self)
 
 
-class SimStream:
-    """The client's end of a streamed response: an async iterator that ends, or raises
-    ConnectionError when the connection broke."""
+class Inbox:
+    """Messages that arrive over a connection, in order: an async iterator that ends, or raises
+    what broke it off."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
         self._messages: deque[Any] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._finished = False
-        self._error: ConnectionError | None = None
+        self._error: ConnectionError | StreamError | None = None
 
-    def __aiter__(self) -> SimStream:
+    def __aiter__(self) -> Inbox:
         return self
 
     async def __anext__(self) -> Any:
@@ -250,18 +265,13 @@ class SimStream:
                 raise StopAsyncIteration
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        self._connection.read()
         return self._messages.popleft()
-
-    async def aclose(self) -> None:
-        if not self._finished:
-            self._connection.abandon()
 
     def push(self, message: Any) -> None:
         self._messages.append(message)
         self._wake()
 
-    def finish(self, error: ConnectionError | None = None) -> None:
+    def finish(self, error: ConnectionError | StreamError | None = None) -> None:
         if not self._finished:
             self._finished = True
             self._error = error
@@ -270,3 +280,20 @@ class SimStream:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class SimStream(Inbox):
+    """The client's end of a streamed response."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    async def __anext__(self) -> Any:
+        message = await super().__anext__()
+        self._connection.read()
+        return message
+
+    async def aclose(self) -> None:
+        if not self._finished:
+            self._connection.abandon()

@@ -29,13 +29,15 @@ SHOWN = 14
 Changes = Sequence[tuple[Event, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rider:
-    """A watcher: the revision that it began at, and those that it was told of."""
+    """A watcher: the revision that it began at, and those that it was told of. It is refused when
+    what it wants is compacted."""
 
     name: str
     start: int
-    told: Sequence[int]
+    told: list[int]
+    refused: bool = False
 
 
 def revisions(
@@ -46,23 +48,21 @@ def revisions(
     authors: Mapping[int, str] | None = None,
     compacted: int = 0,
     wrong: int = 0,
-    said: str = "",
+    since: int = 2,
 ) -> Figure:
-    """`changes` has the events of every revision from 2 on. `authors` says who made a revision;
-    `wrong` is one to point at, and `said` what there is to say to it."""
+    """`changes` has the events of every revision from 2 on. `authors` says who made a revision,
+    `wrong` is one to point at; what was before `since` is not drawn."""
     authors = authors or {}
     last = len(changes) + 1
     end = min(last, max(wrong + 2, SHOWN + 1)) if wrong else last
-    first = max(2, end - SHOWN + 1)
+    first = max(since, end - SHOWN + 1)
     shown = range(first, end + 1)
     keys = list(dict.fromkeys(e.kv.key.decode() for rev in shown for e in changes[rev - 2]))
     keys = sorted(dict.fromkeys([*_alive(changes, first), *keys]))
     width = min(COLUMN, (WIDTH - LEFT - 24) / max(len(shown), 1))
-    top = 66.0 + (20 if said else 0)
+    top = 66.0
     bottom = top + ROW * (len(riders) + len(keys))
     drawing = Drawing(WIDTH, bottom + (88 if authors else 72), title)
-    if said:
-        drawing.text(18, 50, fit(said, WIDTH - 36, 12), size=12, colour=RED if wrong else SOFT)
 
     def x(revision: int) -> float:
         return LEFT + width * (revision - first + 0.5)
@@ -96,11 +96,15 @@ def revisions(
             for event in changes[rev - 2]:
                 if event.kv.key.decode() == key:
                     _stop(drawing, event, x(rev), y, width)
-    legend = [(GREEN, "created"), (BLUE, "changed"), (RED, "deleted"), (ORANGE, "hangs on a lease")]
+    legend = [(GREEN, "created"), (BLUE, "changed"), (RED, "deleted")]
+    if not changes:
+        drawing.text(18, 56, "nothing has been written yet", size=12, colour=SOFT)
+    leased = any(event.kv.lease for events in changes for event in events)
+    legend += [(ORANGE, "hangs on a lease")] if leased else []
     legend += [(PURPLE, "a watcher is told")] if riders else []
     legend += [(FAINT, "compacted: forgotten")] if compacted else []
     drawing.legend(18, bottom + (68 if authors else 52), legend)
-    return Figure(drawing.svg(), _words(title, changes, riders, authors, compacted, wrong, said))
+    return Figure(drawing.svg(), _words(title, changes, riders, authors, compacted, wrong, first))
 
 
 def _ride(
@@ -113,6 +117,10 @@ def _ride(
     first = min(places, default=0)
     begin = places.get(max(rider.start, first), max(places.values(), default=LEFT))
     reached = max([places[rev] for rev in told], default=begin)
+    if rider.refused:
+        drawing.cross(begin, y)
+        drawing.text(begin + 12, y + 4, "refused: compacted", size=11.5, colour=RED)
+        return
     drawing.arrow((begin - width / 2, y), (reached + width / 2, y), colour=PURPLE)
     for rev in told:
         drawing.circle(places[rev], y, 5, fill=PURPLE)
@@ -170,11 +178,10 @@ def _words(
     authors: Mapping[int, str],
     compacted: int,
     wrong: int,
-    said: str,
+    since: int,
 ) -> str:
     lines = [title]
-    for number, events in enumerate(changes):
-        rev = number + 2
+    for rev, events in enumerate(changes[since - 2 :], since):
         what = ", ".join(
             f"{event.kv.key.decode()} deleted"
             if event.type is EventType.DELETE
@@ -185,7 +192,9 @@ def _words(
         by = f"  by {authors[rev]}" if rev in authors else ""
         gone = "  (forgotten)" if rev < compacted else ""
         lines.append(f"  revision {rev}: {what}{by}{gone}" + ("   <- here" if rev == wrong else ""))
+    lines += [] if changes else ["  nothing has been written yet"]
     for rider in riders:
         told = ", ".join(map(str, rider.told)) or "nothing"
-        lines.append(f"  {rider.name} watches from {rider.start} on, and is told of {told}")
-    return "\n".join([*lines, f"  {said}"] if said else lines)
+        how = "is refused" if rider.refused else f"is told of {told}"
+        lines.append(f"  {rider.name} watches from {rider.start} on, and {how}")
+    return "\n".join(lines)

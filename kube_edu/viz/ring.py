@@ -11,7 +11,7 @@ from kube_edu.viz.space_time import KINDS, ROLES, kind_of
 from kube_edu.viz.svg import FAINT, GREY, INK, PAPER, RED, SKY, SOFT, Drawing, fit, width_of
 
 WIDTH, HEIGHT, MIDDLE = 800.0, 470.0, (400.0, 232.0)
-RADIUS, DISC = 140.0, 33.0
+RADIUS, DISC = 150.0, 33.0
 CELL = 15.0
 CELLS = 8
 """Entries of a log that are shown; of a longer one, the last."""
@@ -81,7 +81,7 @@ def _places(names: Sequence[str]) -> dict[str, tuple[float, float]]:
     places = {}
     for number, name in enumerate(names):
         angle = 2 * pi * number / max(len(names), 1) - pi / 2
-        places[name] = (MIDDLE[0] + 1.35 * RADIUS * cos(angle), MIDDLE[1] + RADIUS * sin(angle))
+        places[name] = (MIDDLE[0] + 1.45 * RADIUS * cos(angle), MIDDLE[1] + RADIUS * sin(angle))
     return places
 
 
@@ -155,7 +155,7 @@ def _draw_message(
     # aside from the line between the two, so that both directions can be told apart
     length = max(((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5, 1.0)
     dx, dy = (x2 - x1) / length, (y2 - y1) / length
-    along = DISC + 14 + (length - 2 * DISC - 28) * message.share
+    along = DISC + 24 + (length - 2 * DISC - 48) * message.share
     x, y = x1 + dx * along - dy * 9, y1 + dy * along + dx * 9
     drawing.arrow((x - dx * 13, y - dy * 13), (x + dx * 7, y + dy * 7), colour=colour, thick=2.4,
                   dash=message.reject)  # fmt: skip

@@ -234,6 +234,7 @@ class _Diagram:
             self._draw_arrow(drawing, arrow, bottom)
         for name in self._members:
             self._draw_notes(drawing, name)
+        self._draw_network(drawing)
         self._draw_mark(drawing, bottom)
         self._draw_legend(drawing, bottom)
         return drawing.svg()
@@ -247,20 +248,11 @@ class _Diagram:
     def _draw_times(self, drawing: Drawing) -> None:
         before = ""
         for number in self._places:
-            event, text = self._events[number], f"{self._events[number].time:.2f} s"
+            text = f"{self._events[number].time:.2f} s"
             if text != before:
                 drawing.text(LEFT - 14, self._y(number) + 4, text, size=10.5, colour=SOFT,
                              anchor="end")  # fmt: skip
             before = text
-            if event.kind in ("net.partition", "net.heal"):
-                y = self._y(number)
-                cut = event.kind == "net.partition"
-                drawing.line((LEFT - 8, y), (WIDTH - 14, y), colour=RED if cut else GREEN, dash=cut)
-                said = fit(_network(event), 420, 11)
-                wide = width_of(said, 11) + 10
-                drawing.box(WIDTH - 14 - wide, y - 9, wide, 18, fill=PAPER, stroke="none")
-                drawing.text(WIDTH - 16, y + 4, said, size=11, bold=True,
-                             colour=RED if cut else GREEN, anchor="end")  # fmt: skip
 
     def _follow(self, bottom: float) -> None:
         """Roles and terms along each line, and what is to be written beside it."""
@@ -324,14 +316,24 @@ class _Diagram:
             drawing.text(x + 14, y - 4, text, size=10)
             drawing.circle(x, y, 4, fill=INK, stroke="#ffffff")
 
+    def _draw_network(self, drawing: Drawing) -> None:
+        for number in self._places:
+            event = self._events[number]
+            if event.kind in ("net.partition", "net.heal"):
+                y, colour = self._y(number), RED if event.kind == "net.partition" else GREEN
+                drawing.line((LEFT - 8, y), (WIDTH - 14, y), colour=colour, dash=colour == RED)
+                said = fit(_network(event), 420, 11)
+                wide = width_of(said, 11) + 4
+                drawing.box(WIDTH - 16 - wide, y - 9, wide, 18, fill=PAPER, stroke="none")
+                drawing.text(WIDTH - 18, y + 4, said, size=11, bold=True, colour=colour,
+                             anchor="end")  # fmt: skip
+
     def _draw_mark(self, drawing: Drawing, bottom: float) -> None:
-        if self._mark is None or self._mark not in self._places:
-            return
-        y = self._y(self._mark)
-        host = self._events[self._mark].host
-        if host in self._lines:
-            x = self._x(host)
-            drawing.box(x - 11, y - 11, self._column * 0.98, 22, fill="none", stroke=RED, thick=2.4)
+        mark = self._mark
+        if mark in self._places and (host := self._events[mark].host) in self._lines:
+            x, y = self._x(host), self._y(mark)
+            wide = min(self._column * 0.98, WIDTH - 6 - (x - 11))
+            drawing.box(x - 11, y - 17, wide, 27, fill="none", stroke=RED, thick=2.4)
             drawing.text(x - 15, y + 6, "✗", size=17, colour=RED, bold=True, anchor="end")
         if self._why:
             drawing.text(18, bottom + 16, "✗ " + fit(self._why, WIDTH - 50, 12.5), size=12.5,

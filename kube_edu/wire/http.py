@@ -20,13 +20,17 @@ from aiohttp import web
 from yarl import URL
 
 from kube_edu.api.status import ApiError, error, internal_error
-from kube_edu.host import Handler, Peer, Request, Response
+from kube_edu.host import Document, Handler, Peer, Request, Response
 
 MAX_BODY = 3 * 1024 * 1024
 """The limit of kube-apiserver (apiserver/pkg/server/config.go, MaxRequestBodyBytes)."""
 
 MAX_HEAD = 64 * 1024
 """Of the first line (label selectors may be long), and of each header."""
+
+
+CHUNK = 64 * 1024
+"""Messages of a stream that are ready together go out together, up to this size."""
 
 
 class HttpServer:
@@ -188,8 +192,12 @@ async def _send_stream(
         headers = {"content-type": "application/json", **response.headers}
         sent = web.StreamResponse(status=response.status, headers=headers)
         await sent.prepare(incoming)
+        waiting = bytearray()
         async for message in messages:
-            await sent.write(_encode(message) or b"")
+            waiting += _encode(message) or b""
+            if len(waiting) >= CHUNK or not getattr(messages, "ready", False):
+                await sent.write(waiting)
+                waiting = bytearray()
         await sent.write_eof()
     except ConnectionError:  # the client's connection, or the one that the stream comes over
         if incoming.transport is not None:
@@ -253,6 +261,8 @@ def _encode(body: Any) -> bytes | None:
         return body
     if isinstance(body, str):
         return body.encode()
+    if isinstance(body, Document):
+        return body.encoded()
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return f"{text}\n".encode()
 

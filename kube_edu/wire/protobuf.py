@@ -102,6 +102,8 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
     """The number at `position`, and the position behind it."""
     value, shift = 0, 0
     try:
+        if (byte := data[position]) < 128:  # most are
+            return byte, position + 1
         while True:
             byte = data[position]
             position += 1
@@ -117,12 +119,21 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
 
 def write_varint(out: bytearray, value: int) -> None:
     """Append a number; a negative one as its 64-bit two's complement."""
-    if value < 0:
-        value += 1 << 64
+    if 0 <= value < 128:
+        out.append(value)
+    else:
+        out += _varint(value)
+
+
+@functools.lru_cache(maxsize=1024)  # identities, terms and revisions come again and again
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    value %= 1 << 64
     while value > 127:
         out.append(value & 127 | 128)
         value >>= 7
     out.append(value)
+    return bytes(out)
 
 
 # -- one codec a class, made from its annotations on first use --------------------------------

@@ -20,8 +20,9 @@ from kube_edu.etcd.messages import (
     WatchCreateRequest,
     WatchResponse,
 )
+from kube_edu.etcd.service_messages import StatusResponse
 from kube_edu.etcd.state import State
-from kube_edu.host import Peer, Request, Response
+from kube_edu.host import Peer, Request, Response, decoded
 
 ADMIN = Peer(common_name="kubernetes-admin", organizations=("system:masters",))
 
@@ -29,6 +30,8 @@ ADMIN = Peer(common_name="kubernetes-admin", organizations=("system:masters",))
 class LocalEtcd:
     """What EtcdClient does, on the real state machine without a network. `down` makes every
     call fail."""
+
+    version = "3.5.21"
 
     def __init__(self) -> None:
         self.state = State()
@@ -60,13 +63,32 @@ class LocalEtcd:
     async def lease_grant(self, request: LeaseGrantRequest) -> Any:
         return await self._apply(replace(request, ID=1))  # a member draws the id
 
-    async def watch(self, request: WatchCreateRequest) -> AsyncIterator[WatchResponse]:
+    async def status(self) -> StatusResponse:
         await asyncio.sleep(0)
         if self.down:
             raise no_leader()
-        async with aclosing(self.state.watches.watch(request)) as responses:
-            async for response in responses:
-                yield response
+        return StatusResponse(version=self.version)
+
+    async def watch(
+        self, request: WatchCreateRequest, progress: asyncio.Event
+    ) -> AsyncIterator[WatchResponse]:
+        await asyncio.sleep(0)
+        if self.down:
+            raise no_leader()
+        watcher = self.state.watches.watch(request)
+
+        async def tell() -> None:
+            while await progress.wait():
+                progress.clear()
+                watcher.send(WatchResponse(self.state.header()))
+
+        telling = asyncio.create_task(tell())
+        try:
+            async with aclosing(watcher) as responses:
+                async for response in responses:
+                    yield response
+        finally:
+            telling.cancel()
 
 
 class FakeHost:
@@ -115,7 +137,8 @@ class World:
         path, _, query = url.partition("?")
         pairs = tuple(tuple(part.split("=", 1)) for part in query.split("&") if part)
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.server.handle(Request(method, path, pairs, names, body, peer))
+        answer = await self.server.handle(Request(method, path, pairs, names, body, peer))
+        return replace(answer, body=decoded(answer.body))
 
     async def ask(self, method: str, url: str, body: Any = None, **headers: str) -> Object:
         """The body of an answer, whatever its status."""

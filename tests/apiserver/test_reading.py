@@ -9,10 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from kube_edu.api.meta import Object
-from kube_edu.apiserver import server, watchcache
+from kube_edu.api.selectors import FieldSelector, LabelSelector
+from kube_edu.apiserver import server, watchcache, watchers
+from kube_edu.apiserver.selection import Selection
+from kube_edu.apiserver.stored import Change, Decoder
 from kube_edu.apiserver.watchcache import WatchCache
-from kube_edu.etcd.messages import PutRequest
-from kube_edu.host import Response
+from kube_edu.apiserver.watchers import Audience
+from kube_edu.etcd.messages import KeyValue, PutRequest
+from kube_edu.host import Response, decoded
 from tests.apiserver.fakes import World, config_map, pod
 
 NS = "/api/v1/namespaces/default"
@@ -31,6 +35,11 @@ def names(found: Object) -> list[str]:
     return [item["metadata"]["name"] for item in found["items"]]
 
 
+def cache_of(world: World) -> WatchCache:
+    """That of the ConfigMaps."""
+    return world.server._caches["/registry/configmaps/"]
+
+
 async def create(world: World, *wanted: str) -> None:
     for name in wanted:
         labelled = config_map(name)
@@ -47,7 +56,7 @@ async def watching(world: World, url: str) -> AsyncIterator[Callable[[], Awaitab
 
     async def next_event() -> Object:
         async with asyncio.timeout(5):
-            event: Object = await anext(stream)
+            event: Object = decoded(await anext(stream))
             return event
 
     try:
@@ -90,18 +99,23 @@ def test_pages_with_a_selector_find_what_a_whole_list_finds(limit: int) -> None:
     run(scenario)
 
 
-def test_a_continue_token_that_is_too_old_comes_with_one_that_is_not() -> None:
+def test_a_continue_token_that_is_too_old_comes_with_one_that_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watchcache, "RING", 1)
+
     async def scenario(world: World) -> None:
         await create(world, "a", "b")
         page = await world.ask("GET", f"{CONFIG_MAPS}?limit=1")
-        await create(world, "c")
+        await create(world, "c", "d")
+        await asyncio.sleep(0.01)
         world.etcd.forget()
         token = page["metadata"]["continue"]
         expired = await world.ask("GET", f"{CONFIG_MAPS}?limit=1&continue={token}")
         assert (expired["code"], expired["reason"]) == (410, "Expired")
         token = expired["metadata"]["continue"]
         rest = await world.ask("GET", f"{CONFIG_MAPS}?continue={token}")
-        assert names(rest) == ["b", "c"]
+        assert names(rest) == ["b", "c", "d"]
 
     run(scenario)
 
@@ -259,7 +273,7 @@ def test_a_revision_before_the_ring_is_gone(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_watcher_that_does_not_read_is_dropped_and_nobody_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watchcache, "QUEUE", 3)
+    monkeypatch.setattr(watchers, "QUEUE", 3)
 
     async def scenario(world: World) -> None:
         url = f"{CONFIG_MAPS}?watch=1"
@@ -319,24 +333,23 @@ def test_after_a_compaction_the_cache_lists_anew_and_its_watchers_end(
 
 def test_a_watch_that_begins_while_the_cache_lists_anew_is_told_to_come_again() -> None:
     async def scenario(world: World) -> None:
-        async with watching(world, f"{CONFIG_MAPS}?watch=1") as next_event:
-            [cache] = [c for prefix, c in world.server._caches.items() if "configmaps" in prefix]
-            cache.ready.clear()
-            event = await next_event()
-        assert (event["type"], event["object"]["reason"]) == ("ERROR", "TooManyRequests")
+        cache_of(world).ready.clear()
+        answer = await world.raw("GET", f"{CONFIG_MAPS}?watch=1")
+        assert (answer.status, answer.body["reason"]) == (429, "TooManyRequests")
 
     run(scenario)
 
 
 def test_a_change_that_comes_in_the_moment_of_a_bookmark_goes_before_it() -> None:
     async def main() -> None:
-        cache = WatchCache(None, "/registry/configmaps/")  # type: ignore[arg-type]
-        cache.ready.set()
-        watcher, loop = cache.watch(0), asyncio.get_running_loop()
-        change = watchcache.Change("ADDED", "a", config_map("a"), None, 1)
+        kv = KeyValue(b"/registry/configmaps/default/a", 1, 1, 1, b"{}")
+        change = Change("/registry/configmaps/default/a", 1, Decoder().stored(kv), None)
+        everything = Selection("/registry/configmaps/", LabelSelector(), FieldSelector())
+        audience = Audience("/registry/configmaps/")
+        watcher, loop = audience.join(everything, 0, [], []), asyncio.get_running_loop()
         deadline = loop.time() + 0.01
-        loop.call_at(deadline, lambda: loop.call_soon(watcher.put, change))
-        assert await watcher.next(deadline) == change
+        loop.call_at(deadline, lambda: loop.call_soon(audience.tell, change))
+        assert await watcher.next(deadline) is change.event("ADDED")
 
     asyncio.run(main())
 

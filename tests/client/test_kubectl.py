@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient
 from kube_edu.client.kubectl import Kubectl, Usage
-from kube_edu.host import Request, Response
+from kube_edu.host import Request, Response, decoded
 from tests.apiserver.fakes import ADMIN, World, deployment, pod
 
 WEB = json.dumps(deployment("web", replicas=2))
@@ -25,10 +26,8 @@ class Server:
         self._world = world
 
     async def request(self, request: Request) -> Response:
-        return await self._world.server.handle(
-            Request(request.method, request.path, request.query, request.headers, request.body,
-                    ADMIN)
-        )  # fmt: skip
+        response = await self._world.server.handle(replace(request, peer=ADMIN))
+        return replace(response, body=decoded(response.body))
 
     async def close(self) -> None: ...
 

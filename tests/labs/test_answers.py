@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_edu.classroom import declarative, replication, welcome
+from kube_edu.classroom import declarative, elections, keys, replication, welcome
 from kube_edu.classroom.exercise import Exercise
 
 
@@ -26,6 +26,11 @@ LABS = {
     "02_expose": declarative.lab.exercises["expose"],
     "02_plan": declarative.lab.exercises["plan"],
     "02_manage_replicas": declarative.lab.exercises["manage_replicas"],
+    "03_increment": keys.lab.exercises["increment"],
+    "03_follow": keys.lab.exercises["follow"],
+    "03_under_lock": keys.lab.exercises["under_lock"],
+    "03_campaign": keys.lab.exercises["campaign"],
+    **{f"04_{name}": exercise for name, exercise in elections.lab.exercises.items()},
     "05_append_entries": replication.lab.exercises["append_entries"],
     "05_commit_index": replication.lab.exercises["commit_index"],
     "05_next_index": replication.lab.exercises["next_index"],

@@ -65,6 +65,7 @@ class Servers:
         self.names = "abcdefg"[:number]
         self.servers = {name: Server(name) for name in self.names}
         self.chosen: list[bytes] = []
+        self.position: dict[bytes, int] = {}  # of each chosen command
         self.leader_of: dict[int, str] = {}
         self.sent: Counter[MessageType] = Counter()
         self.bytes_sent = 0
@@ -145,7 +146,10 @@ class Servers:
 
     def have(self, command: bytes) -> list[str]:
         """Who has applied a command."""
-        return [name for name in self.names if command in self[name].commands]
+        position = self.position.get(command)
+        if position is None:
+            return []
+        return [name for name in self.names if len(self[name].commands) > position]
 
     def agree(self, expected: int, retry: bool = True, command: bytes | None = None) -> bytes:
         """Get a command through, to as many members as expected, whoever leads. With `retry`, it
@@ -156,11 +160,10 @@ class Servers:
             if not any(self[name].connected and self.propose(name, command) for name in self.names):
                 self.run_for(TICK / 2)
                 continue
-            tried = self.now
-            while self.now < tried + 3:
-                self.run_for(TICK / 10)
-                if len(self.have(command)) >= expected:
-                    return command
+            until = self.now + 3
+            self.loop.run_until_time(until, lambda: len(self.have(command)) >= expected)
+            if len(self.have(command)) >= expected:
+                return command
             assert retry, f"{command!r} got to {self.have(command)} only"
         raise AssertionError(f"no agreement on {command!r}: {self.have(command)}")
 
@@ -232,6 +235,7 @@ class Servers:
         position = len(server.commands)
         if position == len(self.chosen):
             self.chosen.append(command)
+            self.position.setdefault(command, position)
         assert self.chosen[position] == command, (
             f"{server.name} applies {command!r} where {self.chosen[position]!r} was applied before"
         )

@@ -45,7 +45,7 @@ from tests.raft.talk import CHANGES, Talk, describe
 
 FOLDER = Path(__file__).parent / "conversations"
 
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "PreVote": {"pre_vote": True},
     "CheckQuorum": {"check_quorum": True},
     "lease": {"check_quorum": True, "lease_reads": True},

@@ -128,6 +128,62 @@ class TestAllServers:
         talk.tell(Message(MessageType.MsgAppResp, "a", "b", term=9))
         assert (talk["a"].role, talk["a"].term) == (Role.FOLLOWER, 9)
 
+    def test_5_1_a_term_outlives_a_restart(self) -> None:
+        talk = member(term=1)
+        talk.tell(Message(MessageType.MsgHeartbeat, "a", "b", term=7))
+        assert talk.start("a").term == 7
+
+    def test_5_5_requests_that_are_lost_are_sent_until_they_are_answered(self) -> None:
+        talk = Talk("abc").campaign("a").isolate("c").propose("a", b"x")
+        talk.tick("a", "b", times=30).isolate().tick("a", times=2)
+        assert talk.applied["c"] == talk.applied["a"]
+
+
+class TestCandidates:
+    def test_1_a_new_term_a_vote_for_itself_a_new_time_out_and_questions_to_all(self) -> None:
+        node = RaftNode("a", "abc", random=Random(0), pre_vote=False)
+        node.election_elapsed = 15
+        node.campaign()
+        assert (node.term, node.vote, node.election_elapsed) == (1, "a", 0)
+        assert [(m.type, m.to) for m in node.messages] == [
+            (MessageType.MsgVote, "b"),
+            (MessageType.MsgVote, "c"),
+        ]
+
+    def test_2_a_majority_of_votes_makes_a_leader(self) -> None:
+        talk = Talk("abcde", pre_vote=False).isolate("d", "e")
+        assert talk.campaign("a").leaders() == ["a"]
+
+
+class TestLeaders:
+    def test_1_heartbeats_keep_others_from_standing_for_election(self) -> None:
+        talk = Talk("abc", pre_vote=False, check_quorum=False).campaign("a").tick(times=100)
+        assert (talk.leaders(), talk["a"].term) == (["a"], 1)
+
+    def test_2_a_command_is_applied_once_a_majority_has_it(self) -> None:
+        talk = Talk("abc").campaign("a").isolate("b", "c").propose("a", b"x")
+        assert talk.applied["a"] == [(1, b"")]
+        talk.isolate("b").tick("a", times=2)
+        assert talk.applied["a"] == [(1, b""), (2, b"x")]
+
+    def test_3_entries_are_sent_from_next_index_on_until_the_logs_agree(self) -> None:
+        talk = member(1, 1, 1, term=2)
+        talk.campaign("a")  # and finds the logs of b and c empty
+        leadership = talk["a"].leadership
+        assert leadership is not None
+        assert [(p.match, p.next) for p in leadership.progress.values()] == [(4, 5)] * 3
+
+    def test_what_it_knows_of_others_begins_anew_with_each_term(self) -> None:
+        talk = Talk("abc", pre_vote=False).campaign("a").propose("a", b"x").isolate("a")
+        talk["b"].campaign()
+        talk["c"].election_elapsed = 10
+        talk.work("b")
+        talk.settle(lambda message: message.type is not MessageType.MsgApp)
+        leadership = talk["b"].leadership
+        assert leadership is not None
+        progress = leadership.progress["c"]
+        assert (progress.match, progress.next) == (0, 3)
+
 
 class TestElections:
     def test_5_2_a_follower_that_hears_nothing_stands_for_election(self) -> None:

@@ -41,7 +41,7 @@ def test_persist_2(seed: int) -> None:
         servers.agree(5)
         leader = servers.leader()
         ring = (servers.names * 2)[servers.names.index(leader) :]
-        one, two, three, four = ring[1:5]
+        one, two, three, four = list(ring[1:5])
         servers.crash(one, two)
         servers.agree(3)
         servers.crash(leader, three, four)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -65,9 +66,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("rule", WRONG, ids=lambda rule: str(rule.__name__))
-def test_a_wrong_rule_is_caught(
-    rule: Callable[..., object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_rule_is_caught(rule: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     name, scenario = WRONG[rule]
     scenario(0)  # with ours all is well
     monkeypatch.setattr(Servers, "rules", Rules(**{name: rule}))

@@ -5,8 +5,20 @@ from xml.etree import ElementTree
 
 import pytest
 
+from kube_edu.etcd.messages import Event, EventType, KeyValue
 from kube_edu.trace import Trace
-from kube_edu.viz import Figure, Lane, Mark, Table, object_graph, three_way, timeline, traffic
+from kube_edu.viz import (
+    Figure,
+    Lane,
+    Mark,
+    Rider,
+    Table,
+    object_graph,
+    revisions,
+    three_way,
+    timeline,
+    traffic,
+)
 from kube_edu.viz.cluster import Snapshot, draw_cluster, store_state
 
 
@@ -48,7 +60,16 @@ def cluster() -> Figure:
     )
 
 
+CHANGES = [
+    (Event(kv=KeyValue(b"a", 2, 2, 1, b"<1>", lease=7)),),
+    (Event(kv=KeyValue(b"a", 2, 3, 2, b"2")), Event(kv=KeyValue(b"b", 3, 3, 1, b"x"))),
+    (Event(EventType.DELETE, KeyValue(b"a", mod_revision=4)),),
+]
+
+
 FIGURES = {
+    "revisions": lambda: revisions("R", CHANGES, riders=[Rider("w", 3, [3, 4])], wrong=4),
+    "no revisions": lambda: revisions("R", []),
     "cluster": cluster,
     "objects": lambda: object_graph([SERVICE, pod("a"), pod("b")]),
     "traffic": lambda: traffic(SERVICE, [pod("a"), pod("b", labels={"app": "db"})]),
@@ -93,6 +114,19 @@ def test_traffic_tells_a_closed_port_from_a_pod_that_is_not_selected() -> None:
     assert "a: reached" in traffic(SERVICE, [pod("a")]).text
     nobody = {**SERVICE, "spec": {"ports": [{"port": 80}]}}
     assert "a: not selected" in traffic(nobody, [pod("a")]).text
+
+
+def test_the_history_of_a_store_says_who_was_told_of_what() -> None:
+    riders = [Rider("late", 2, [], refused=True), Rider("w", 3, [3, 4])]
+    said = revisions("R", CHANGES, riders=riders, authors={2: "ann"}, compacted=3, wrong=4).text
+    assert said.splitlines() == [
+        "R",
+        "  revision 2: a = <1> (lease)  by ann  (forgotten)",
+        "  revision 3: a = 2, b = x",
+        "  revision 4: a deleted   <- here",
+        "  late watches from 2 on, and is refused",
+        "  w watches from 3 on, and is told of 3, 4",
+    ]
 
 
 def test_a_table_escapes_and_aligns() -> None:
