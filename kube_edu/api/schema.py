@@ -32,10 +32,10 @@ def decode(obj: Object) -> tuple[Object, list[str]]:
     As after a trip through Kubernetes' Go structs, unknown fields and nulls are gone, quantities
     and times are in their canonical form. A value of the wrong type raises a BadRequest error.
     """
-    definition_name = _definition_name(obj.get("apiVersion", ""), obj.get("kind", ""))
+    name = definition_name(obj.get("apiVersion", ""), obj.get("kind", ""))
     unknown: list[str] = []
     try:
-        return _decoder(definition_name)(obj, "", unknown), unknown
+        return _decoder(name)(obj, "", unknown), unknown
     except _WrongType as error:
         raise cannot_be_handled(obj, f"json: cannot unmarshal {error}") from None
     except ValueError as error:
@@ -81,7 +81,7 @@ def definitions() -> dict[str, Schema]:
 
 def definition(api_version: str, kind: str) -> Schema:
     """The definition of a kind; KeyError when it is unknown."""
-    return definitions()[_definition_name(api_version, kind)]
+    return definitions()[definition_name(api_version, kind)]
 
 
 def resolved(schema: Schema) -> Schema:
@@ -125,7 +125,8 @@ def _names_by_kind() -> dict[tuple[str, str], str]:
     return found
 
 
-def _definition_name(api_version: str, kind: str) -> str:
+def definition_name(api_version: str, kind: str) -> str:
+    """The name of a kind's definition; KeyError when it is unknown."""
     return _names_by_kind()[api_version, kind]
 
 
@@ -338,9 +339,9 @@ _SPECIAL: dict[str, _Decoder] = {
 }
 
 
-def _go_names(definition_name: str) -> tuple[str, str]:
+def _go_names(definition: str) -> tuple[str, str]:
     """ "PodSpec" and "v1.PodSpec"."""
-    package, name = definition_name.split(".")[-2:]
+    package, name = definition.split(".")[-2:]
     return name, f"{package}.{name}"
 
 

@@ -46,7 +46,7 @@ class NonResource:
                 return Response(body=VERSION)
             case "metrics":
                 counts = {
-                    resource.qualified: len(self._caches[resource.storage_prefix].objects)
+                    resource.qualified: len(self._caches[resource.storage_prefix])
                     for resource in STORED
                 }
                 return Response(
