@@ -13,14 +13,18 @@ from dataclasses import replace
 
 from kube_edu.api.meta import Object
 from kube_edu.api.resources import STORED
-from kube_edu.api.status import ApiError, no_such_path
-from kube_edu.apiserver.admission import PLUGINS, Plugin
+from kube_edu.api.status import ApiError
+from kube_edu.apiserver.admission import Plugin
+from kube_edu.apiserver.admission.plugins import MUTATING, VALIDATING
 from kube_edu.apiserver.allocators import ServiceAllocator
+from kube_edu.apiserver.authorization.rbac import Allows, allows
 from kube_edu.apiserver.bootstrap import bootstrap
 from kube_edu.apiserver.call import Call
-from kube_edu.apiserver.filters import audit, authenticate, chain, recover, request_info
+from kube_edu.apiserver.gate import Gate
+from kube_edu.apiserver.health import Check
 from kube_edu.apiserver.metrics import Metrics
 from kube_edu.apiserver.nonresource import NonResource
+from kube_edu.apiserver.options import Options
 from kube_edu.apiserver.parts import DOORS
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
@@ -45,10 +49,13 @@ class ApiServer:
         self,
         host: Host,
         store: EtcdClient,
+        options: Options,
         *,
         port: int = 6443,
         service_cidr: str = "10.96.0.0/16",
-        admission: Sequence[Plugin] = PLUGINS,
+        mutating: Sequence[Plugin] = MUTATING,
+        validating: Sequence[Plugin] = VALIDATING,
+        allows: Allows = allows,
     ) -> None:
         self._host = host
         self._port = port
@@ -61,30 +68,34 @@ class ApiServer:
         self._services = ServiceAllocator(self._storage, host.random, service_cidr)
         self._reader = Reader(self._storage, self._caches)
         self._watches = Watches(host, self._reader, self._caches)
-        self._registry = Registry(host, self._storage, self._caches, self._services, admission)
-        self._subresources = Subresources(host, self._registry, self._reader)
-        self._metrics = Metrics()
-        self._others = NonResource(
-            f"{host.address}:{port}",
-            self._caches,
-            self._metrics,
-            {
-                "informer-sync": self._is_synced,
-                "poststarthook/bootstrap": lambda: self._bootstrapped,
-            },
+        self._gate = Gate(host, options, self._serve, self._find, allows, mutating, validating)
+        self._registry = Registry(
+            host, self._storage, self._caches, self._services, self._gate.admission
         )
-        self._pipeline = chain((audit(host), recover, authenticate, request_info), self._serve)
+        self._subresources = Subresources(host, self._registry, self._reader, self._gate.token)
+        self._metrics = Metrics()
+        checks: dict[str, Check] = {
+            "informer-sync": self._is_synced,
+            "poststarthook/bootstrap": lambda: self._bootstrapped,
+        }
+        address = f"{host.address}:{port}"
+        self._others = NonResource(address, self._caches, self._metrics, checks)
 
     async def handle(self, request: Request) -> Response:
-        return await self._metrics.measure(Call(request), self._pipeline)
+        return await self._metrics.measure(Call(request), self._gate.handle)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for cache in self._caches.values():
                 tasks.create_task(cache.run())
             tasks.create_task(self._compact())
+            tasks.create_task(self._gate.run())
             await bootstrap(self.handle, self._services.first, self._host.address, self._port)
+            await self._gate.open()
             self._bootstrapped = True
+
+    async def _find(self, plural: str, namespace: str, name: str) -> Object | None:
+        return await self._registry.find(plural, namespace, name)
 
     async def _serve(self, call: Call) -> Response:
         """Send a request to whoever answers it."""
@@ -126,7 +137,7 @@ class ApiServer:
         """What is created only to be answered."""
         if call.target.plural == "bindings":
             return await self._subresources.bind(call)
-        raise no_such_path()
+        return Response(201, await self._gate.reviews.answer(call))
 
     async def _delete_collection(self, call: Call) -> Object:
         """Delete what a list with the same selectors finds; what is gone meanwhile is gone."""

@@ -44,8 +44,15 @@ _SCALE = ("autoscaling/v1", "Scale")
 class Subresources:
     """Answers every call that has a subresource other than status."""
 
-    def __init__(self, host: Host, registry: Registry, reader: Reader) -> None:
+    def __init__(
+        self,
+        host: Host,
+        registry: Registry,
+        reader: Reader,
+        token: Callable[[Call], Awaitable[Object]],
+    ) -> None:
         self._host = host
+        self._token = token
         self._registry = registry
         self._reader = reader
         self._handlers: dict[str, Callable[[Call], Awaitable[Response]]] = {
@@ -54,6 +61,7 @@ class Subresources:
             "eviction": self.evict,
             "finalize": self.finalize,
             "log": self.log,
+            "token": self.token,
         }
 
     async def handle(self, call: Call) -> Response:
@@ -129,6 +137,10 @@ class Subresources:
             return {**namespace, "spec": spec | ({"finalizers": finalizers} if finalizers else {})}
 
         return Response(body=await self._registry.modify(call, change, trusted=True))
+
+    async def token(self, call: Call) -> Response:
+        """A token for a service account."""
+        return Response(201, await self._token(call))
 
     async def log(self, call: Call) -> Response:
         """What a container wrote, streamed from the kubelet that runs it."""

@@ -11,6 +11,9 @@ from random import Random
 from typing import Any
 
 from kube_edu.api.meta import Object
+from kube_edu.apiserver.admission.plugins import MUTATING
+from kube_edu.apiserver.admission.service_account import service_account
+from kube_edu.apiserver.options import Options
 from kube_edu.apiserver.server import ApiServer
 from kube_edu.etcd.errors import no_leader
 from kube_edu.etcd.messages import (
@@ -23,6 +26,7 @@ from kube_edu.etcd.messages import (
 from kube_edu.etcd.service_messages import StatusResponse
 from kube_edu.etcd.state import State
 from kube_edu.host import Peer, Request, Response, decoded
+from kube_edu.sim.keys import SERVICE_ACCOUNTS
 
 ADMIN = Peer(common_name="kubernetes-admin", organizations=("system:masters",))
 
@@ -119,7 +123,19 @@ class World:
     def __init__(self) -> None:
         self.host = FakeHost()
         self.etcd = LocalEtcd()
-        self.server = ApiServer(self.host, self.etcd)  # type: ignore[arg-type]
+        self._start()
+
+    def _start(self) -> None:
+        options = Options(SERVICE_ACCOUNTS)
+        # No controller is there that would give namespaces their accounts.
+        mutating = [plugin for plugin in MUTATING if plugin is not service_account]
+        self.server = ApiServer(self.host, self.etcd, options, mutating=mutating)  # type: ignore[arg-type]
+
+    async def restart(self) -> None:
+        """Another API server takes the place of this one."""
+        await self.__aexit__()
+        self._start()
+        await self.__aenter__()
 
     async def __aenter__(self) -> World:
         self._task = asyncio.create_task(self.server.run())
