@@ -206,6 +206,26 @@ def test_services_should_find_a_service_from_listing_all_namespaces() -> None:
     run(test)
 
 
+def test_runtime_class_should_reject_or_complete_a_pod() -> None:
+    """… requesting a non-existent RuntimeClass; should schedule a Pod requesting a RuntimeClass
+    and initialize its Overhead."""
+
+    async def test(world: World) -> None:
+        refused = await world.ask("POST", f"{NS}/pods", pod(runtimeClassName="none"))
+        assert 'RuntimeClass "none" not found' in refused["message"]
+        runtime = {
+            "metadata": {"name": "heavy"}, "handler": "heavy",
+            "overhead": {"podFixed": {"cpu": "10m"}},
+            "scheduling": {"nodeSelector": {"runtime": "heavy"}},
+        }  # fmt: skip
+        await world.ask("POST", "/apis/node.k8s.io/v1/runtimeclasses", runtime)
+        made = await world.ask("POST", f"{NS}/pods", pod(runtimeClassName="heavy"))
+        assert made["spec"]["overhead"] == {"cpu": "10m"}
+        assert made["spec"]["nodeSelector"] == {"runtime": "heavy"}
+
+    run(test)
+
+
 def test_every_stored_kind_with_a_status_is_tested_here() -> None:
     rows = [r for r in STORED if "status" in r.subresources and "create" in r.verbs]
     assert {r.kind for r in rows} == {obj["kind"] for obj in WITH_STATUS}
