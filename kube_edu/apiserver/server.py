@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from kube_edu.api.meta import Object
 from kube_edu.api.resources import STORED
-from kube_edu.api.status import ApiError
+from kube_edu.api.status import ApiError, not_acceptable
 from kube_edu.apiserver.admission import Plugin
 from kube_edu.apiserver.admission.plugins import MUTATING, VALIDATING
 from kube_edu.apiserver.allocators import ServiceAllocator
@@ -134,7 +134,9 @@ class ApiServer:
                 return 200, await self._delete_collection(call)
 
     async def _answer_question(self, call: Call) -> Response:
-        """What is created only to be answered."""
+        """What is created only to be answered; there is no table of answers."""
+        if view_of(call).form:
+            raise not_acceptable(("application/json",))
         if call.target.plural == "bindings":
             return await self._subresources.bind(call)
         return Response(201, await self._gate.reviews.answer(call))
