@@ -47,6 +47,8 @@ class Call:
     """Everything but the write."""
     warnings: list[str] = field(default_factory=list)
     """Texts for Warning headers, which kubectl prints."""
+    story: list[tuple[str, str, str]] = field(default_factory=list)
+    """What the gate did with it, for the trace: (stage, by whom or what, verdict)."""
     problem: ApiError | None = None
     """Why the URL says nothing that can be served: told only to who may ask at all."""
 
