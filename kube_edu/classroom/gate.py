@@ -80,7 +80,7 @@ lab = Lab(
         "another authority": Question(
             "b",
             {
-                "a": "Anybody can write a certificate with this name. What counts is who signed it.",
+                "a": "Anybody can write a certificate with that name. It counts who signed it.",
                 "b": "The signature proves nothing here, so nobody knows who he is: 401.",
                 "c": "403 is for somebody who is known. Of him we know nothing.",
             },
