@@ -1,5 +1,7 @@
 """A ReplicaSet whose pods the gate refuses."""
 
+from itertools import pairwise
+
 from kube_edu import Cluster
 
 WANTED = """
@@ -24,6 +26,6 @@ def test_refused_pods_are_tried_ever_more_seldom():
     cluster.apply(WANTED)
     cluster.run_for(60)
     tries = [e.time for e in cluster.trace.select("api.gate", verb="create", status=403)]
-    gaps = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert 5 < len(tries) < 30
     assert gaps[-1] > 5
