@@ -31,7 +31,7 @@ def role_graph(
     ties = [tie for tie in dict.fromkeys(ties) if tie[1] in boxes and tie[0] in boxes]
     graph = networkx.DiGraph()
     for name, (_, text, _) in boxes.items():
-        width = max(116.0, max(width_of(line, 11, True) for line in text.split("\n")) + 22)
+        width = max(128.0, max(width_of(line, 11, True) for line in text.split("\n")) + 22)
         graph.add_node(name, width=width, height=44.0)
     graph.add_edges_from(ties)
     plan = layout(graph)
