@@ -49,6 +49,8 @@ class Call:
     """Paths of fields that stand more than once in the body."""
     warnings: list[str] = field(default_factory=list)
     """Texts for Warning headers, which kubectl prints."""
+    story: list[tuple[str, str, str]] = field(default_factory=list)
+    """What the gate did with it, for the trace: (stage, by whom or what, verdict)."""
     problem: ApiError | None = None
     """Why the URL says nothing that can be served: told only to who may ask at all."""
 

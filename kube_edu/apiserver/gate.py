@@ -71,7 +71,7 @@ class Gate:
         cluster = ClusterView(
             self._informers, lookup, self.authorize, self.rbac, self._client, host
         )
-        self.admission = Admission(cluster, mutating, validating)
+        self.admission = Admission(cluster, mutating, validating, explain=options.explain)
         stages: tuple[Filter, ...] = (
             trace(host),
             recover,

@@ -18,6 +18,8 @@ class Options:
 
     signer: Signer
     """Signs tokens of service accounts (--service-account-signing-key-file)."""
+    explain: bool = False
+    """Whether the trace tells what every plug-in of admission changed; that costs a copy each."""
     issuer: str = ISSUER
     """--service-account-issuer; who tokens are from, and whom they are for."""
     tokens: Mapping[str, User] = field(default_factory=dict)
