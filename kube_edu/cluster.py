@@ -25,6 +25,7 @@ from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.api.resources import by_plural, resolve
 from kube_edu.api.status import ApiError
+from kube_edu.apiserver.options import Options
 from kube_edu.client.apply import plan
 from kube_edu.client.kubectl import Kubectl, Usage
 from kube_edu.client.ready import is_ready
@@ -36,6 +37,7 @@ from kube_edu.proxy import iptables
 from kube_edu.sim import Machine, Network, Simulation
 from kube_edu.sim.curl import CurlError, http_get
 from kube_edu.sim.dataplane import DataPlane, NodeNetwork
+from kube_edu.sim.keys import SERVICE_ACCOUNTS
 from kube_edu.sim.machine import Main
 from kube_edu.trace import Event, Trace
 
@@ -253,12 +255,17 @@ class Cluster:
     def _control_plane(self) -> dict[str, Main]:
         return {
             "kube-apiserver": partial(
-                parts.kube_apiserver, etcd_members=self._members, service_cidr=SERVICE_CIDR
+                parts.kube_apiserver,
+                etcd_members=self._members,
+                service_cidr=SERVICE_CIDR,
+                options=Options(SERVICE_ACCOUNTS),
+                roles=self.roles,
             ),
             "kube-controller-manager": partial(
                 parts.kube_controller_manager,
                 apiserver=APISERVER,
                 cluster_cidr=CLUSTER_CIDR,
+                root_ca="there are no certificates in a simulation\n",
                 roles=self.roles,
             ),
             "kube-scheduler": partial(parts.kube_scheduler, apiserver=APISERVER, roles=self.roles),

@@ -105,7 +105,7 @@ async def _hand_over(server: EtcdServer) -> None:
         async with asyncio.timeout(HAND_OVER):
             for node, member in voters:
                 if node != server.node.name and server.node.leadership is not None:
-                    await server.move_leader(MoveLeaderRequest(member.ID))
+                    await server.cluster.move_leader(MoveLeaderRequest(member.ID))
 
 
 def _host(config: Config) -> MemberHost:

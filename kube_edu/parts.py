@@ -17,6 +17,8 @@ from typing import Any
 from kube_edu.addons.dns import Dns
 from kube_edu.api.status import ApiError
 from kube_edu.apiserver import ApiServer
+from kube_edu.apiserver.authorization.rbac import allows
+from kube_edu.apiserver.options import Options
 from kube_edu.client import ApiClient, apply
 from kube_edu.client.kubectl import Kubectl
 from kube_edu.controllers import ControllerManager
@@ -25,6 +27,7 @@ from kube_edu.etcd import EtcdClient, EtcdServer
 from kube_edu.etcd.services import Services
 from kube_edu.etcd.state import compare_holds
 from kube_edu.host import Host, Request, Response
+from kube_edu.host.identity import NOBODY
 from kube_edu.kubelet import Kubelet
 from kube_edu.kubelet.cni import PodNetwork
 from kube_edu.kubelet.cri import Runtime
@@ -45,6 +48,7 @@ ROLES: dict[str, Any] = {
     "raft.election_timeout": rules.election_timeout,
     "raft.grant_vote": rules.grant_vote,
     "raft.next_index": rules.next_index,
+    "rbac.allows": allows,
     "replicaset.manage_replicas": manage_replicas,
     "scheduler.filter": None,
     "scheduler.score": None,
@@ -86,27 +90,37 @@ async def kube_apiserver(
     *,
     etcd_members: Sequence[str],
     service_cidr: str,
+    options: Options,
     port: int = APISERVER_PORT,
     store: EtcdClient | None = None,
+    roles: Roles,
 ) -> None:
     """`store` is one of another making, in place of the cluster's own members."""
     identity = "apiserver-etcd-client"
     store = store or EtcdClient(
         [host.connect(f"{name}:{ETCD_CLIENT_PORT}", identity=identity) for name in etcd_members]
     )
-    server = ApiServer(host, store, port=port, service_cidr=service_cidr)
+    server = ApiServer(
+        host,
+        store,
+        options,
+        port=port,
+        service_cidr=service_cidr,
+        allows=roles.get("rbac.allows", allows),
+    )
     await host.serve(port, server.handle, identity="apiserver")
     await server.run()
 
 
 async def kube_controller_manager(
-    host: Host, *, apiserver: str, cluster_cidr: str, roles: Roles
+    host: Host, *, apiserver: str, cluster_cidr: str, root_ca: str, roles: Roles
 ) -> None:
-    client = api_client(host, apiserver, "controller-manager", "kube-controller-manager")
     await ControllerManager(
         host,
-        client,
+        api_client(host, apiserver, "controller-manager", "kube-controller-manager"),
+        host.connect(apiserver, identity=NOBODY),
         cluster_cidr=cluster_cidr,
+        root_ca=root_ca,
         manage_replicas=roles.get("replicaset.manage_replicas", manage_replicas),
     ).run()
 
@@ -121,7 +135,7 @@ async def kube_scheduler(host: Host, *, apiserver: str, roles: Roles) -> None:
 async def addon_manager(host: Host, *, apiserver: str, manifests: Sequence[str]) -> None:
     """Applies the cluster's add-ons once the API server takes them, as kubeadm's add-on phase
     does, and is done."""
-    client = api_client(host, apiserver, "admin", "kubeadm")
+    client = api_client(host, apiserver, "super-admin", "kubeadm")
     kubectl = Kubectl(client)
     for manifest in manifests:
         while True:

@@ -1,4 +1,4 @@
-"""What the API server itself puts into a new cluster: namespaces, and the way to itself.
+"""What the API server itself puts into a new cluster: namespaces, classes, and the way to itself.
 
 It goes through its own front door, as user system:apiserver (kubernetes,
 pkg/controlplane/controller/systemnamespaces and kubernetesservice).
@@ -14,6 +14,21 @@ from kube_edu.host import Handler, Peer, Request
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
+_MUST_RUN = "Used for system critical pods that must"
+PRIORITY_CLASSES = (
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        f"{_MUST_RUN} run in the cluster, but can be moved to another node if necessary.",
+    ),
+    (
+        "system-node-critical",
+        2_000_001_000,
+        f"{_MUST_RUN} not be moved from their current node.",
+    ),
+)
+"""pkg/apis/scheduling/v1/helpers.go"""
+
 _MYSELF = Peer(common_name="system:apiserver", organizations=("system:masters",))
 
 
@@ -21,6 +36,8 @@ async def bootstrap(handle: Handler, service_ip: str, address: str, port: int) -
     """Make sure that it is all there; returns when it is."""
     for name in NAMESPACES:
         await _ensure(handle, _object("v1", "Namespace", name, namespace=""))
+    for name, value, description in PRIORITY_CLASSES:
+        await _ensure(handle, _priority_class(name, value, description))
     await _ensure(handle, _service(service_ip, port))
     await _ensure(handle, _endpoints(address, port), renew=True)
     await _ensure(handle, _endpoint_slice(address, port), renew=True)
@@ -46,6 +63,11 @@ async def _ensure(handle: Handler, obj: Object, *, renew: bool = False) -> None:
 def _object(api_version: str, kind: str, name: str, namespace: str = "default") -> Object:
     meta = {"name": name} | ({"namespace": namespace} if namespace else {})
     return {"apiVersion": api_version, "kind": kind, "metadata": meta}
+
+
+def _priority_class(name: str, value: int, description: str) -> Object:
+    found = _object("scheduling.k8s.io/v1", "PriorityClass", name, namespace="")
+    return {**found, "value": value, "description": description}
 
 
 def _service(ip: str, port: int) -> Object:

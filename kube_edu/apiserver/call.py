@@ -5,10 +5,11 @@ Source: apiserver, pkg/endpoints/request/requestinfo.go.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kube_edu.api.resources import RESOURCES, SUBRESOURCES, Resource
-from kube_edu.api.status import bad_request, method_not_allowed, no_such_path
+from kube_edu.api.status import ApiError, bad_request, method_not_allowed, no_such_path
 from kube_edu.host import Request
 
 _BY_URL = {(r.api_version, r.plural): r for r in RESOURCES}
@@ -23,6 +24,8 @@ class User:
 
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
@@ -42,8 +45,12 @@ class Call:
     user: User = ANONYMOUS
     dry_run: bool = False
     """Everything but the write."""
+    twice: list[str] = field(default_factory=list)
+    """Paths of fields that stand more than once in the body."""
     warnings: list[str] = field(default_factory=list)
     """Texts for Warning headers, which kubectl prints."""
+    problem: ApiError | None = None
+    """Why the URL says nothing that can be served: told only to who may ask at all."""
 
     @property
     def target(self) -> Resource:

@@ -1,8 +1,7 @@
 """The stages that every request passes before it reaches a resource, outermost first.
 
-Audit, recovery, authentication, request info: the handler chain of apiserver, pkg/server/config.go
-(DefaultBuildHandlerChain). Authorization takes its place after them; until then everyone who is
-known may do everything.
+Recovery, request info, authentication, impersonation, authorization: the handler chain of
+apiserver, pkg/server/config.go (DefaultBuildHandlerChain).
 """
 
 from __future__ import annotations
@@ -11,15 +10,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from kube_edu.api.status import ApiError, internal_error, unauthorized
-from kube_edu.apiserver.call import Call, User, read_url
+from kube_edu.api.status import ApiError, internal_error
+from kube_edu.apiserver.authentication import Authentication
+from kube_edu.apiserver.authorization import Access, Authorizer, refusal
+from kube_edu.apiserver.call import Call, read_url
 from kube_edu.host import Host, Response
 
 Next = Callable[[Call], Awaitable[Response]]
 Filter = Callable[[Call, Next], Awaitable[Response]]
-
-PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
-"""What anybody may read (the role system:public-info-viewer)."""
 
 
 def chain(filters: Sequence[Filter], last: Next) -> Next:
@@ -33,7 +31,7 @@ async def _run(stage: Filter, following: Next, call: Call) -> Response:
     return await stage(call, following)
 
 
-def audit(host: Host) -> Filter:
+def trace(host: Host) -> Filter:
     """Put every answer on the trace."""
 
     async def record(call: Call, following: Next) -> Response:
@@ -70,17 +68,73 @@ async def recover(call: Call, following: Next) -> Response:
     return response
 
 
-async def authenticate(call: Call, following: Next) -> Response:
-    """The user is the subject of the client's certificate: common name and organizations."""
-    peer = call.request.peer
-    if peer.common_name:
-        call.user = User(peer.common_name, (*peer.organizations, "system:authenticated"))
-    elif call.request.path not in PUBLIC:
-        raise unauthorized()
-    return await following(call)
-
-
 async def request_info(call: Call, following: Next) -> Response:
     """Read from the URL what the request is about."""
-    read_url(call)
+    try:
+        read_url(call)
+    except ApiError as problem:
+        call.problem = problem
     return await following(call)
+
+
+def authenticate(authentication: Authentication) -> Filter:
+    async def find_user(call: Call, following: Next) -> Response:
+        call.user = await authentication.user(call.request)
+        return await following(call)
+
+    return find_user
+
+
+def authorize(authorizer: Authorizer) -> Filter:
+    """Only then is it told what is wrong with the URL."""
+
+    async def check(call: Call, following: Next) -> Response:
+        access = access_of(call)
+        decision = await authorizer(access)
+        if not decision.allowed:
+            raise refusal(access, decision.reason)
+        if call.problem is not None:
+            raise call.problem
+        return await following(call)
+
+    return check
+
+
+def access_of(call: Call) -> Access:
+    """What a request asks to be allowed."""
+    resource = call.resource
+    if call.problem is not None and call.request.path.startswith(("/api/", "/apis/")):
+        return _unknown(call)
+    if resource is None:
+        return Access(call.user, call.request.method.lower(), path=call.request.path)
+    fields = call.request.param("fieldSelector")
+    name, namespace = call.name, call.namespace
+    if not name and fields.startswith("metadata.name=") and "," not in fields:
+        name = fields.removeprefix("metadata.name=").removeprefix("=")
+    if resource.plural == "namespaces":
+        namespace = call.name  # a namespace is in itself: a role there may show it
+    return Access(
+        call.user,
+        call.verb,
+        resource.group,
+        resource.plural,
+        call.subresource,
+        namespace,
+        name,
+        fields=fields,
+    )
+
+
+_VERBS = {"DELETE": "delete", "GET": "get", "PATCH": "patch", "POST": "create", "PUT": "update"}
+
+
+def _unknown(call: Call) -> Access:
+    """For a URL with which something is wrong: what it seems to be about."""
+    root, *parts = [part for part in call.request.path.split("/") if part]
+    group = "" if root == "api" else parts.pop(0)
+    namespace, rest = "", [*parts[1:], "", ""]
+    if rest[0] == "namespaces" and rest[2]:
+        namespace, rest = rest[1], rest[2:]
+    resource, name, subresource = (*rest, "", "")[:3]
+    verb = _VERBS.get(call.request.method, call.request.method.lower())
+    return Access(call.user, verb, group, resource, subresource, namespace, name)

@@ -8,7 +8,7 @@ strategies.py (apiserver, pkg/registry/generic/registry/store.go).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from kube_edu.api import conversion, defaults, validation
@@ -27,7 +27,7 @@ from kube_edu.api.status import (
     not_found,
     success,
 )
-from kube_edu.apiserver.admission import Attributes, Plugin
+from kube_edu.apiserver.admission import Admission, Attributes
 from kube_edu.apiserver.allocators import ServiceAllocator, claims
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, read_options, typed
@@ -63,13 +63,13 @@ class Registry:
         storage: Storage,
         caches: Mapping[str, WatchCache],
         services: ServiceAllocator,
-        plugins: Sequence[Plugin],
+        admission: Admission,
     ) -> None:
         self._host = host
         self._storage = storage
         self._caches = caches
         self._services = services
-        self._plugins = plugins
+        self._admission = admission
         self._written: dict[str, int] = {}  # by resource, the last revision written from here
 
     async def create(self, call: Call) -> Object:
@@ -98,7 +98,7 @@ class Registry:
         """Apply a patch to the object as it stands; when another write comes first, to the one
         that stands there then. Only a patch that names a resourceVersion can conflict."""
         resource = call.target
-        patch, content_type = read_body(call.request), media_type_of(call.request)
+        patch, content_type = read_body(call), media_type_of(call.request)
 
         def change(current: Object) -> Object:
             shown = conversion.to_version(current, resource.api_version)
@@ -172,7 +172,8 @@ class Registry:
             if current is None:
                 raise not_found(resource, call.name)
             check_preconditions(resource, current, options)
-            await self._admit(call, "delete", current)
+            await self._admission.mutate(_attributes(call, "delete", current))
+            await self._admission.validate(_attributes(call, "delete", current))
             after = begin_deletion(current, options, strategy, self._host.now())
             if after is current:
                 return current
@@ -213,11 +214,12 @@ class Registry:
         if "status" in resource.subresources and not strategy.keeps_status:
             new.pop("status", None)
         new = defaults.set_defaults(new)
+        await self._admission.mutate(_attributes(call, "create", new))
         strategy.prepare_create(new, call.user)
         await self._services.assign(new, None)
-        await self._admit(call, "create", new)
         if errors := validation.validate_create(new):
             raise invalid(new, errors)
+        await self._admission.validate(_attributes(call, "create", new))
         return new
 
     async def _successor(self, call: Call, draft: Object, old: Object, trusted: bool) -> Object:
@@ -231,15 +233,16 @@ class Registry:
         if not trusted:
             new = narrowed(door, new, old, self._host.now())
         new = defaults.set_defaults(new)
+        await self._admission.mutate(_attributes(call, "update", new, old))
         if not trusted:
             strategy.prepare_update(new, old)
         await self._services.assign(new, old)
-        await self._admit(call, "update", new)
         errors = [] if trusted else validation.validate_update(new, old, door)
         if new["metadata"].get("deletionTimestamp"):
             errors += _added_finalizers(new, old)
         if errors:
             raise invalid(new, errors)
+        await self._admission.validate(_attributes(call, "update", new, old))
         if strategy.generation and _content(new) != _content(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         return new
@@ -258,11 +261,6 @@ class Registry:
             ttl=strategy_of(resource).ttl,
         )
 
-    async def _admit(self, call: Call, verb: str, obj: Object) -> None:
-        subject = (verb, call.target, call.namespace, name(obj), obj, call.user, call.subresource)
-        for plugin in self._plugins:
-            await plugin(Attributes(*subject), self.find)
-
     def _record(self, call: Call, obj: Object) -> None:
         self._written[call.target.plural] = revision_of(obj)
         self._host.record(
@@ -272,6 +270,21 @@ class Registry:
             rv=revision_of(obj),
             user=call.user.name,
         )
+
+
+def _attributes(call: Call, verb: str, obj: Object, old: Object | None = None) -> Attributes:
+    return Attributes(
+        verb,
+        call.target,
+        call.namespace,
+        name(obj),
+        obj,
+        old,
+        call.user,
+        call.subresource,
+        call.dry_run,
+        call.warnings,
+    )
 
 
 def _place(draft: Object, call: Call) -> None:

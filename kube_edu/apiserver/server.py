@@ -13,14 +13,18 @@ from dataclasses import replace
 
 from kube_edu.api.meta import Object
 from kube_edu.api.resources import STORED
-from kube_edu.api.status import ApiError, method_not_allowed, no_such_path
-from kube_edu.apiserver import openapi
-from kube_edu.apiserver.admission import PLUGINS, Plugin
+from kube_edu.api.status import ApiError, not_acceptable
+from kube_edu.apiserver.admission import Plugin
+from kube_edu.apiserver.admission.plugins import MUTATING, VALIDATING
 from kube_edu.apiserver.allocators import ServiceAllocator
+from kube_edu.apiserver.authorization.rbac import Allows, allows
 from kube_edu.apiserver.bootstrap import bootstrap
 from kube_edu.apiserver.call import Call
-from kube_edu.apiserver.discovery import VERSION, discover
-from kube_edu.apiserver.filters import audit, authenticate, chain, recover, request_info
+from kube_edu.apiserver.gate import Gate
+from kube_edu.apiserver.health import Check
+from kube_edu.apiserver.metrics import Metrics
+from kube_edu.apiserver.nonresource import NonResource
+from kube_edu.apiserver.options import Options
 from kube_edu.apiserver.parts import DOORS
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
@@ -45,10 +49,13 @@ class ApiServer:
         self,
         host: Host,
         store: EtcdClient,
+        options: Options,
         *,
         port: int = 6443,
         service_cidr: str = "10.96.0.0/16",
-        admission: Sequence[Plugin] = PLUGINS,
+        mutating: Sequence[Plugin] = MUTATING,
+        validating: Sequence[Plugin] = VALIDATING,
+        allows: Allows = allows,
     ) -> None:
         self._host = host
         self._port = port
@@ -61,25 +68,39 @@ class ApiServer:
         self._services = ServiceAllocator(self._storage, host.random, service_cidr)
         self._reader = Reader(self._storage, self._caches)
         self._watches = Watches(host, self._reader, self._caches)
-        self._registry = Registry(host, self._storage, self._caches, self._services, admission)
-        self._subresources = Subresources(host, self._registry, self._reader)
-        self._pipeline = chain((audit(host), recover, authenticate, request_info), self._serve)
+        self._gate = Gate(host, options, self._serve, self._find, allows, mutating, validating)
+        self._registry = Registry(
+            host, self._storage, self._caches, self._services, self._gate.admission
+        )
+        self._subresources = Subresources(host, self._registry, self._reader, self._gate.token)
+        self._metrics = Metrics()
+        checks: dict[str, Check] = {
+            "informer-sync": self._is_synced,
+            "poststarthook/bootstrap": lambda: self._bootstrapped,
+        }
+        address = f"{host.address}:{port}"
+        self._others = NonResource(address, self._caches, self._metrics, checks)
 
     async def handle(self, request: Request) -> Response:
-        return await self._pipeline(Call(request))
+        return await self._metrics.measure(Call(request), self._gate.handle)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for cache in self._caches.values():
                 tasks.create_task(cache.run())
             tasks.create_task(self._compact())
+            tasks.create_task(self._gate.run())
             await bootstrap(self.handle, self._services.first, self._host.address, self._port)
+            await self._gate.open()
             self._bootstrapped = True
+
+    async def _find(self, plural: str, namespace: str, name: str) -> Object | None:
+        return await self._registry.find(plural, namespace, name)
 
     async def _serve(self, call: Call) -> Response:
         """Send a request to whoever answers it."""
         if call.resource is None:
-            return self._non_resource(call)
+            return self._others.answer(call)
         if call.subresource not in DOORS:
             return await self._subresources.handle(call)
         if not call.target.stored and not call.target.hub:
@@ -113,10 +134,12 @@ class ApiServer:
                 return 200, await self._delete_collection(call)
 
     async def _answer_question(self, call: Call) -> Response:
-        """What is created only to be answered."""
+        """What is created only to be answered; there is no table of answers."""
+        if view_of(call).form:
+            raise not_acceptable(("application/json",))
         if call.target.plural == "bindings":
             return await self._subresources.bind(call)
-        raise no_such_path()
+        return Response(201, await self._gate.reviews.answer(call))
 
     async def _delete_collection(self, call: Call) -> Object:
         """Delete what a list with the same selectors finds; what is gone meanwhile is gone."""
@@ -131,33 +154,8 @@ class ApiServer:
                     raise
         return found
 
-    def _non_resource(self, call: Call) -> Response:
-        path = call.request.path.rstrip("/")
-        if call.verb != "get":
-            raise method_not_allowed()
-        match path:
-            case "/version":
-                return Response(body=VERSION)
-            case "/healthz" | "/livez":
-                return Response(body="ok")
-            case "/readyz":
-                return self._readyz()
-            case "/openapi/v2":
-                return Response(body=b"", headers={"content-type": openapi.V2_PROTOBUF})
-            case "/openapi/v3":
-                return Response(body=openapi.index())
-        if path.startswith("/openapi/v3/"):
-            return Response(body=openapi.document(path.removeprefix("/openapi/v3/")))
-        if path.startswith(("/api", "/apis")):
-            return discover(call.request, f"{self._host.address}:{self._port}")
-        raise no_such_path()
-
-    def _readyz(self) -> Response:
-        synced = all(cache.ready.is_set() for cache in self._caches.values())
-        if synced and self._bootstrapped:
-            return Response(body="ok")
-        failed = "informer-sync" if not synced else "poststarthook/bootstrap"
-        return Response(500, f"[-]{failed} failed: not finished\nreadyz check failed")
+    def _is_synced(self) -> bool:
+        return all(cache.ready.is_set() for cache in self._caches.values())
 
     async def _shown(self, view: View, events: Events) -> AsyncIterator[Object]:
         async with aclosing(events):

@@ -71,7 +71,7 @@ class Storage:
     async def read(self, key: str) -> Stored | None:
         """The newest state of an object: what a majority of the store agrees on."""
         response = await _answer(self._client.range, RangeRequest(key.encode()))
-        return self._decoder.stored(response.kvs[0]) if response.kvs else None
+        return self.stored(response.kvs[0]) if response.kvs else None
 
     async def get(self, key: str) -> Object | None:
         stored = await self.read(key)
@@ -84,7 +84,7 @@ class Storage:
         first, end = (start or prefix).encode(), prefix_end(prefix.encode())
         request = RangeRequest(first, end, limit, revision)
         response = await _answer(self._client.range, request)
-        found = [self._decoder.stored(kv) for kv in response.kvs]
+        found = [self.stored(kv) for kv in response.kvs]
         return Page(found, revision or at(response.header), response.count - len(found))
 
     async def revision(self) -> int:
@@ -133,7 +133,7 @@ class Storage:
             return with_revision(obj or {}, at(response.header))
         found = [r.response_range.kvs for r in response.responses if r.response_range is not None]
         taken = [k for k, kvs in zip(claims, found[1:], strict=True) if kvs]
-        current = self._decoder.stored(found[0][0]).decoded() if found[0] else None
+        current = self.stored(found[0][0]).decoded() if found[0] else None
         raise Lost(current, taken)
 
     async def _leased(self, ttl: int) -> int:

@@ -44,8 +44,15 @@ _SCALE = ("autoscaling/v1", "Scale")
 class Subresources:
     """Answers every call that has a subresource other than status."""
 
-    def __init__(self, host: Host, registry: Registry, reader: Reader) -> None:
+    def __init__(
+        self,
+        host: Host,
+        registry: Registry,
+        reader: Reader,
+        token: Callable[[Call], Awaitable[Object]],
+    ) -> None:
         self._host = host
+        self._token = token
         self._registry = registry
         self._reader = reader
         self._handlers: dict[str, Callable[[Call], Awaitable[Response]]] = {
@@ -54,6 +61,7 @@ class Subresources:
             "eviction": self.evict,
             "finalize": self.finalize,
             "log": self.log,
+            "token": self.token,
         }
 
     async def handle(self, call: Call) -> Response:
@@ -64,7 +72,7 @@ class Subresources:
         if call.verb == "get":
             return Response(body=scale_of((await self._reader.get(call)).decoded()))
         is_patch, content_type = call.verb == "patch", media_type_of(call.request)
-        body = read_body(call.request) if is_patch else read_object(call, *_SCALE)
+        body = read_body(call) if is_patch else read_object(call, *_SCALE)
 
         def change(workload: Object) -> Object:
             if not is_patch:
@@ -130,6 +138,10 @@ class Subresources:
 
         return Response(body=await self._registry.modify(call, change, trusted=True))
 
+    async def token(self, call: Call) -> Response:
+        """A token for a service account."""
+        return Response(201, await self._token(call))
+
     async def log(self, call: Call) -> Response:
         """What a container wrote, streamed from the kubelet that runs it."""
         pod = (await self._reader.get(call)).decoded()
@@ -161,14 +173,16 @@ class Subresources:
 def scale_of(workload: Object) -> Object:
     meta = workload["metadata"]
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    selector = str(LabelSelector.from_dict(workload["spec"].get("selector")))
+    selector = workload["spec"].get("selector")
+    if workload["kind"] == "ReplicationController":  # its selector is a plain map
+        selector = {"matchLabels": selector}
     replicas = workload.get("status", {}).get("replicas", 0)
     return {
         "apiVersion": "autoscaling/v1",
         "kind": "Scale",
         "metadata": {key: meta[key] for key in kept if key in meta},
         "spec": {"replicas": workload["spec"].get("replicas", 0)},
-        "status": {"replicas": replicas, "selector": selector},
+        "status": {"replicas": replicas, "selector": str(LabelSelector.from_dict(selector))},
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from kube_edu.classroom.append_rule import Page
 from kube_edu.classroom.exercise import Exercise, Report, Verdict
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.raft_lab import Act, Plan, names
+from kube_edu.classroom.raft_plan import Act, Plan, names
 from kube_edu.classroom.raft_rules import Trial, Wrong, judge_rule, number, world_rows
 from kube_edu.classroom.raft_scenes import FIGURE_7
 from kube_edu.raft import Log, Message, Rules
@@ -97,8 +97,8 @@ def _misjudged(log: Log, refusal: Message, answer: int, right: int) -> Wrong | N
     return Wrong(
         "it goes back further than it need",
         f"the logs may well agree up to entry {right - 1}, and you would send everything from "
-        f"entry {answer} on. That may be gigabytes; or these entries are no longer there, and a "
-        "whole snapshot has to go instead.",
+        f"entry {answer} on. In a log that is old these are many; and where they are gone already "
+        "a whole snapshot has to go instead.",
     )
 
 

@@ -14,14 +14,14 @@ from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passe
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.parting import parting
 from kube_edu.classroom.search import first_failing, shrink, without_one
-from kube_edu.controllers.replicaset import manage_replicas
-from kube_edu.host import IDENTITIES
+from kube_edu.controllers.replicaset import ReplicaSetController, manage_replicas
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, Lane, Mark, pod_lanes, timeline
 
 Object = dict[str, Any]
 Manage = Callable[[Sequence[Object], Object, Any], Awaitable[None]]
 
+_CONTROLLER = f"system:serviceaccount:kube-system:{ReplicaSetController.account}"
 RANDOM_CASES = 6
 SETTLE = 8.0
 """Virtual seconds after each step."""
@@ -122,7 +122,7 @@ def _telling(event: Event) -> Any:
     what = event.fields
     if event.kind != "api.write" or not what["object"].startswith("pods/default/"):
         return None
-    if what["user"] != IDENTITIES["controller-manager"].common_name or what["verb"] == "patch":
+    if what["user"] != _CONTROLLER or what["verb"] == "patch":
         return None
     return what["verb"], what["object"] if what["verb"] == "delete" else ""
 

@@ -10,6 +10,7 @@ from kube_edu.client.controller import Controller
 from kube_edu.client.events import EventRecorder
 from kube_edu.client.informer import Informer, Informers
 from kube_edu.client.leaderelection import LeaderElector
+from kube_edu.client.serviceaccount import ServiceAccountClient
 from kube_edu.client.workqueue import WorkQueue
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Informer",
     "Informers",
     "LeaderElector",
+    "ServiceAccountClient",
     "WorkQueue",
 ]

@@ -23,14 +23,16 @@ from kube_edu.host import Host
 
 
 class Controller(ABC):
-    """A subclass names itself and the resource whose keys it reconciles, calls `watch` in its
-    constructor for each resource that matters, and writes `reconcile`.
+    """A subclass names itself, its account and the resource whose keys it reconciles, calls
+    `watch` in its constructor for each resource that matters, and writes `reconcile`.
 
     A reconcile that raises is tried again, later each time; `self.queue.add_after(key, seconds)`
     asks for another look at a time known beforehand.
     """
 
     name: ClassVar[str]
+    account: ClassVar[str]
+    """Its service account in kube-system, whose role system:controller:ACCOUNT is its rights."""
     resource: ClassVar[str]
     workers: ClassVar[int] = 5  # kube-controller-manager's --concurrent-…-syncs
 

@@ -22,6 +22,7 @@ from kube_edu.host import Host
 
 class DeploymentController(Controller):
     name = "deployment"
+    account = "deployment-controller"
     resource = "deployments"
 
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:
@@ -108,11 +109,9 @@ class DeploymentController(Controller):
         revision = meta.annotations(new).get(REVISION) if new is not None else None
         if revision is None or meta.annotations(deployment).get(REVISION) == revision:
             return deployment
-        version = deployment["metadata"]["resourceVersion"]
-        metadata = {"annotations": {REVISION: revision}, "resourceVersion": version}
-        return await self.client.patch(
-            "deployments", meta.name(deployment), meta.namespace(deployment), {"metadata": metadata}
-        )
+        annotations = {**meta.annotations(deployment), REVISION: revision}
+        metadata = {**deployment["metadata"], "annotations": annotations}
+        return await self.client.update({**deployment, "metadata": metadata})
 
     async def _write_status(
         self, deployment: Object, new: Object | None, old: list[Object]

@@ -27,6 +27,7 @@ MANAGER = "endpoint-controller"
 
 class EndpointsController(Controller):
     name = "endpoint"
+    account = "endpoint-controller"
     resource = "services"
 
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:

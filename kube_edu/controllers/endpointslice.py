@@ -23,6 +23,7 @@ HEADLESS = "service.kubernetes.io/headless"
 
 class EndpointSliceController(Controller):
     name = "endpointslice"
+    account = "endpointslice-controller"
     resource = "services"
 
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:

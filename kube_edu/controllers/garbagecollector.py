@@ -28,6 +28,7 @@ class GarbageCollector(Controller):
     excepted, as upstream)."""
 
     name = "garbagecollector"
+    account = "generic-garbage-collector"
     resource = ""
     workers = 20
 

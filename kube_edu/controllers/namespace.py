@@ -15,6 +15,7 @@ SECONDS_FOR_FINALIZERS = 15  # a guess at how long whoever holds content up may 
 
 class NamespaceController(Controller):
     name = "namespace"
+    account = "namespace-controller"
     resource = "namespaces"
     workers = 10
 

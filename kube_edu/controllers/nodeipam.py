@@ -15,6 +15,7 @@ NODE_MASK_SIZE = 24  # --node-cidr-mask-size
 
 class NodeIpamController(Controller):
     name = "nodeipam"
+    account = "node-controller"
     resource = "nodes"
     workers = 1  # two at a time could choose the same range
 

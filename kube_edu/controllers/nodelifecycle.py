@@ -35,6 +35,7 @@ OURS += [(UNSCHEDULABLE, "NoSchedule"), (NOT_READY, "NoExecute"), (UNREACHABLE, 
 
 class NodeLifecycleController(Controller):
     name = "nodelifecycle"
+    account = "node-controller"
     resource = "nodes"
 
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:

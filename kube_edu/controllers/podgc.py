@@ -15,6 +15,7 @@ QUARANTINE = 40.0  # seconds that a node may be missing, as it may just be regis
 
 class PodGCController(Controller):
     name = "podgc"
+    account = "pod-garbage-collector"
     resource = "pods"
 
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:
@@ -46,6 +47,7 @@ class PodGCController(Controller):
             self.queue.add_after(key, left)
         elif await self.client.find("nodes", node) is None:
             if not podutil.is_finished(pod):
-                status = {**pod.get("status", {}), "phase": "Failed"}
-                await self.client.update({**pod, "status": status}, subresource="status")
+                failed = {"status": {"phase": "Failed"}}
+                name, namespace = meta.name(pod), meta.namespace(pod)
+                await self.client.patch("pods", name, namespace, failed, subresource="status")
             await self.client.delete_object(pod, grace=0)

@@ -106,6 +106,7 @@ def _newest_first(timestamp: str | None) -> float:
 
 class ReplicaSetController(Controller):
     name = "replicaset"
+    account = "replicaset-controller"
     resource = "replicasets"
 
     def __init__(

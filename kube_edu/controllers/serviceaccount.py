@@ -11,6 +11,7 @@ from kube_edu.host import Host
 
 class ServiceAccountController(Controller):
     name = "serviceaccount"
+    account = "service-account-controller"
     resource = "namespaces"
 
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:

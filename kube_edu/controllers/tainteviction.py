@@ -14,6 +14,7 @@ from kube_edu.host import Host
 
 class TaintEvictionController(Controller):
     name = "tainteviction"
+    account = "node-controller"
     resource = "pods"
 
     def __init__(self, client: ApiClient, host: Host, informers: Informers) -> None:

@@ -109,8 +109,7 @@ class RaftDriver:
             entries=saved.entries,
             rules=rules,
         )
-        self._writing = False
-        self._to_write: asyncio.Queue[Ready] = asyncio.Queue()
+        self._wake = asyncio.Event()
         self._read_wanted = asyncio.Event()
         self._readers: list[asyncio.Future[None]] = []
         self._round: dict[bytes, asyncio.Future[int]] = {}  # the read under way, by its context
@@ -128,9 +127,9 @@ class RaftDriver:
         self._host.bind(self._port, self._receive)
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._tick())
-            self._tasks.create_task(self._write())
+            self._tasks.create_task(self._drive())
             self._tasks.create_task(self._confirm_reads())
-            self._pump()
+            self._wake.set()
 
     @property
     def leader(self) -> str:
@@ -144,20 +143,20 @@ class RaftDriver:
     def propose(self, data: bytes) -> bool:
         """Put a command into the log; False if this member does not lead."""
         accepted = self.node.propose(data)
-        self._pump()
+        self._wake.set()
         return accepted
 
     def propose_change(self, change: ConfChange) -> bool:
         """Put a change of the configuration into the log; False if this member does not lead, or
         another change is under way. Raises ConfChangeError."""
         accepted = self.node.propose_conf_change(change)
-        self._pump()
+        self._wake.set()
         return accepted
 
     def transfer_leadership(self, to: str) -> bool:
         """Ask that another member shall lead; False if nothing can come of it."""
         accepted = self.node.transfer_leadership(to)
-        self._pump()
+        self._wake.set()
         return accepted
 
     def join(self, node: str) -> None:
@@ -200,7 +199,7 @@ class RaftDriver:
             await asyncio.sleep(TICK)
             self.node.tick()
             self._ticked()
-            self._pump()
+            self._wake.set()
 
     def _connect(self) -> None:
         """The members may be others than before. Whom the state machine does not know yet is where
@@ -223,7 +222,7 @@ class RaftDriver:
             "raft.receive", source=message.source, type=message.type.name, term=message.term
         )
         self.node.step(message)
-        self._pump()
+        self._wake.set()
 
     def _send(self, message: Message) -> None:
         self._host.record("raft.send", **described(message))
@@ -242,35 +241,32 @@ class RaftDriver:
                 request = Request("POST", SNAPSHOT_PATH, body=message)
                 arrived = (await self.ask(message.to, request)).status == 200
         self.node.report_snapshot(message.to, arrived)
-        self._pump()
+        self._wake.set()
 
     # -- what Raft wants done -----------------------------------------------------------------
 
-    def _pump(self) -> None:
-        """Do at once what needs no disk, and leave to the writer what does."""
-        while not self._writing and self.node.has_ready():
-            ready = self.node.ready()
-            self._apply_committed(ready)
-            if ready.must_sync:
-                self._writing = True
-                self._to_write.put_nowait(ready)
-            else:
-                self._finish(ready)
-
-    async def _write(self) -> None:
+    async def _drive(self) -> None:
+        """All that came in during one turn of the loop, or while the disk was at work, is done
+        together."""
         while True:
-            ready = await self._to_write.get()
-            hard = ready.hard_state or self._hard
-            snapshot = ready.snapshot or self._first_snapshot
-            if snapshot is not None:
-                self._first_snapshot = None
-                await self._wal.replace(snapshot, ready.entries, hard)
-            else:
-                await self._wal.write(ready.entries, hard)
-            self._finish(ready)
-            await self._compact()
-            self._writing = False
-            self._pump()
+            await self._wake.wait()
+            self._wake.clear()
+            while self.node.has_ready():
+                ready = self.node.ready()
+                self._apply_committed(ready)
+                if ready.must_sync:
+                    await self._write(ready)
+                self._finish(ready)
+                await self._compact()
+
+    async def _write(self, ready: Ready) -> None:
+        hard = ready.hard_state or self._hard
+        snapshot = ready.snapshot or self._first_snapshot
+        if snapshot is None:
+            await self._wal.write(ready.entries, hard)
+        else:
+            self._first_snapshot = None
+            await self._wal.replace(snapshot, ready.entries, hard)
 
     def _apply_committed(self, ready: Ready) -> None:
         """This need not wait for the disk: what is committed is on those of a majority."""
@@ -333,7 +329,7 @@ class RaftDriver:
             answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             self._round = {context: answer}
             self.node.read_index(context)
-            self._pump()
+            self._wake.set()
             try:
                 async with asyncio.timeout(READ_RETRY):
                     return await answer

@@ -20,19 +20,28 @@ class Identity:
 
 
 IDENTITIES: dict[str, Identity] = {
-    "admin": Identity("kubernetes-admin", ("system:masters",)),
+    "admin": Identity("kubernetes-admin", ("kubeadm:cluster-admins",)),
+    "super-admin": Identity("kubernetes-super-admin", ("system:masters",)),
     "apiserver-etcd-client": Identity("kube-apiserver-etcd-client"),
     "apiserver-kubelet-client": Identity("kube-apiserver-kubelet-client", ("system:masters",)),
     "controller-manager": Identity("system:kube-controller-manager"),
     "scheduler": Identity("system:kube-scheduler"),
     "kube-proxy": Identity("system:kube-proxy"),
-    "coredns": Identity("system:serviceaccount:kube-system:coredns"),
+    "coredns": Identity(
+        "system:serviceaccount:kube-system:coredns",
+        ("system:serviceaccounts", "system:serviceaccounts:kube-system"),
+    ),
 }
+
+NOBODY = ""
+"""The identity of a client that shows no certificate, but perhaps a token."""
 
 
 def identity_of(name: str, host: str) -> Identity:
     """The subject for a row of the table, or a kubelet's or etcd member's own ("kubelet",
     "etcd"), which names its host."""
+    if name == NOBODY:
+        return Identity("")
     if name == "kubelet":
         return Identity(f"system:node:{host}", ("system:nodes",))
     if name == "etcd":

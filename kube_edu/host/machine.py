@@ -34,7 +34,8 @@ class Host(Protocol):
 
     def connect(self, endpoint: str, *, identity: str) -> HttpClient:
         """A client of the server at an endpoint, calling under an identity of this host's
-        (see kube_edu.host.identity). Connects lazily and again after a broken connection."""
+        (see kube_edu.host.identity; NOBODY shows no certificate). Connects lazily and again after
+        a broken connection."""
 
     def bind(self, port: int, receive: Callable[[str, Any], None]) -> None:
         """Call `receive(source endpoint, message)` for every datagram that arrives at a port."""

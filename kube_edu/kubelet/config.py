@@ -210,6 +210,8 @@ class ConfigResolver:
             reference = volume["secret"]
             reference = {**reference, "name": reference.get("secretName") or reference.get("name")}
             return _chosen(await self._data(pod, "secret", reference), reference)
+        if "serviceAccountToken" in volume:
+            return {volume["serviceAccountToken"]["path"]: await self._token(pod, volume)}
         if "downwardAPI" in volume:
             return {
                 item["path"]: self._field(pod, item["fieldRef"]["fieldPath"], "").encode()
@@ -217,6 +219,33 @@ class ConfigResolver:
                 if "fieldRef" in item
             }
         return {}
+
+    async def _token(self, pod: Object, volume: Object) -> bytes:
+        """A token of the pod's account, bound to the pod."""
+        projection = volume["serviceAccountToken"]
+        spec = {
+            "audiences": [projection["audience"]] if projection.get("audience") else [],
+            "expirationSeconds": projection.get("expirationSeconds", 3600),
+            "boundObjectRef": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "name": meta.name(pod),
+                "uid": meta.uid(pod),
+            },
+        }
+        account = {
+            "name": pod["spec"].get("serviceAccountName", "default"),
+            "namespace": meta.namespace(pod),
+        }
+        kind = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        request = {**kind, "metadata": account, "spec": spec}
+        try:
+            answer = await self._client.create(
+                request, resource="serviceaccounts", subresource="token"
+            )
+        except ApiError as error:
+            raise CriError("FailedMount", f"failed to fetch token: {error.message}") from None
+        return str(answer["status"]["token"]).encode()
 
     # --- DNS
 

@@ -16,6 +16,7 @@ import dns.message
 from kube_edu import parts
 from kube_edu.addons.manifests import coredns
 from kube_edu.api.status import ApiError
+from kube_edu.apiserver.options import Options
 from kube_edu.client import ApiClient
 from kube_edu.client.ready import is_ready
 from kube_edu.etcd import EtcdClient, EtcdServer
@@ -27,6 +28,7 @@ from kube_edu.live.addresses import LOCALHOST, Addresses
 from kube_edu.live.etcd_grpc import GrpcServer
 from kube_edu.live.folder import Settings
 from kube_edu.live.host import Rack
+from kube_edu.live.keys import ServiceAccountKey
 from kube_edu.live.manifests import static_pods
 from kube_edu.live.network import DNS_PORT, LiveNetwork, ask
 from kube_edu.live.pki import Pki
@@ -80,13 +82,16 @@ class LiveCluster:
             control,
             etcd_members=self._members,
             service_cidr=self._addresses.service_cidr,
+            options=Options(ServiceAccountKey(self._rack.pki.folder)),
             port=self._port,
             store=self._store,
+            roles=roles,
         )
         yield parts.kube_controller_manager(
             control,
             apiserver=apiserver,
             cluster_cidr=self._addresses.cluster_cidr,
+            root_ca=self._rack.pki.ca.certificate.read_text(),
             roles=roles,
         )
         yield parts.kube_scheduler(control, apiserver=apiserver, roles=roles)
@@ -107,6 +112,7 @@ class LiveCluster:
         """Tell of each step as it is done."""
         for file, identity, host in (
             ("admin.conf", "admin", CONTROL_PLANE),
+            ("super-admin.conf", "super-admin", CONTROL_PLANE),
             ("controller-manager.conf", "controller-manager", CONTROL_PLANE),
             ("scheduler.conf", "scheduler", CONTROL_PLANE),
             ("kubelet.conf", "kubelet", self._nodes[0]),

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kube_edu.host import Identity, identity_of
+from kube_edu.host.identity import NOBODY
 from kube_edu.live.disk import replace
 from kube_edu.live.tls import Tls
 
@@ -62,8 +63,10 @@ class Pki:
 
     def client(self, identity: str, host: str) -> ssl.SSLContext:
         """The TLS side of a client that calls under a name of kube_edu.host.identity."""
-        pair = self._client_pair(identity, host)
         context = ssl.create_default_context(cafile=str(self.ca.certificate))
+        if identity == NOBODY:
+            return context
+        pair = self._client_pair(identity, host)
         context.load_cert_chain(pair.with_suffix(".crt"), pair.with_suffix(".key"))
         return context
 

@@ -49,14 +49,13 @@ def revisions(
     authors: Mapping[int, str] | None = None,
     compacted: int = 0,
     wrong: int = 0,
-    since: int = 2,
 ) -> Figure:
     """`changes` has the events of every revision from 2 on. `authors` says who made a revision,
-    `wrong` is one to point at; what was before `since` is not drawn."""
+    `wrong` is one to point at."""
     authors = authors or {}
     last = len(changes) + 1
     end = min(last, max(wrong + 2, SHOWN + 1)) if wrong else last
-    first = max(since, end - SHOWN + 1)
+    first = max(2, end - SHOWN + 1)
     shown = range(first, end + 1)
     keys = list(dict.fromkeys(e.kv.key.decode() for rev in shown for e in changes[rev - 2]))
     keys = sorted(dict.fromkeys([*_alive(changes, first), *keys]))
@@ -105,7 +104,7 @@ def revisions(
     legend += [(PURPLE, "a watcher is told")] if riders else []
     legend += [(FAINT, "compacted: forgotten")] if compacted else []
     drawing.legend(18, bottom + (68 if authors else 52), legend)
-    return Figure(drawing.svg(), _words(title, changes, riders, authors, compacted, wrong, first))
+    return Figure(drawing.svg(), _words(title, changes, riders, authors, compacted, wrong))
 
 
 def _ride(drawing: Drawing, rider: Rider, y: float, x: Callable[[int], float], end: int) -> None:
@@ -179,10 +178,9 @@ def _words(
     authors: Mapping[int, str],
     compacted: int,
     wrong: int,
-    since: int,
 ) -> str:
     lines = [title]
-    for rev, events in enumerate(changes[since - 2 :], since):
+    for rev, events in enumerate(changes, 2):
         what = ", ".join(
             f"{event.kv.key.decode()} deleted"
             if event.type is EventType.DELETE

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 from kube_edu.api.meta import Object
+from kube_edu.apiserver.admission.plugins import MUTATING
+from kube_edu.apiserver.admission.service_account import service_account
+from kube_edu.apiserver.options import Options
 from kube_edu.apiserver.server import ApiServer
 from kube_edu.etcd.errors import no_leader
 from kube_edu.etcd.messages import (
@@ -23,6 +26,7 @@ from kube_edu.etcd.messages import (
 from kube_edu.etcd.service_messages import StatusResponse
 from kube_edu.etcd.state import State
 from kube_edu.host import Peer, Request, Response, decoded
+from kube_edu.sim.keys import SERVICE_ACCOUNTS
 
 ADMIN = Peer(common_name="kubernetes-admin", organizations=("system:masters",))
 
@@ -36,6 +40,7 @@ class LocalEtcd:
     def __init__(self) -> None:
         self.state = State()
         self.down = False
+        self.observe: Callable[[Any], None] = lambda request: None
 
     @property
     def revision(self) -> int:
@@ -56,6 +61,7 @@ class LocalEtcd:
         await asyncio.sleep(0)
         if self.down:
             raise no_leader()
+        self.observe(request)
         return self.state.apply(request)
 
     range = txn = compact = _apply
@@ -119,7 +125,19 @@ class World:
     def __init__(self) -> None:
         self.host = FakeHost()
         self.etcd = LocalEtcd()
-        self.server = ApiServer(self.host, self.etcd)  # type: ignore[arg-type]
+        self._start()
+
+    def _start(self) -> None:
+        options = Options(SERVICE_ACCOUNTS)
+        # No controller is there that would give namespaces their accounts.
+        mutating = [plugin for plugin in MUTATING if plugin is not service_account]
+        self.server = ApiServer(self.host, self.etcd, options, mutating=mutating)  # type: ignore[arg-type]
+
+    async def restart(self) -> None:
+        """Another API server takes the place of this one."""
+        await self.__aexit__()
+        self._start()
+        await self.__aenter__()
 
     async def __aenter__(self) -> World:
         self._task = asyncio.create_task(self.server.run())

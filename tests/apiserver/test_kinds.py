@@ -114,6 +114,8 @@ def test_what_has_a_second_version_is_one_object() -> None:
         assert (await world.ask("POST", events, event))["note"] == "hello"
         core = await world.ask("GET", "/api/v1/namespaces/default/events/e")
         assert (core["message"], core["involvedObject"]) == ("hello", regarding)
+        found = await world.ask("GET", f"{events}?fieldSelector=regarding.name=p")
+        assert [item["note"] for item in found["items"]] == ["hello"]
         patched = await world.patch(f"{events}/e", {"note": "bye"})
         assert patched["note"] == "bye" and patched["apiVersion"] == "events.k8s.io/v1"
 

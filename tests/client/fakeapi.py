@@ -42,6 +42,8 @@ class FakeApi:
             if refusal is not None:
                 raise refusal
             resource, namespace, name, subresource = _route(request.path)
+            if subresource == "token":
+                return Response(201, {**request.body, "status": {"token": f"of {name}"}})
             if request.method == "GET" and not name:
                 if request.param("watch"):
                     return Response(stream=self._watch(resource, namespace, request))

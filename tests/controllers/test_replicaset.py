@@ -75,6 +75,7 @@ def test_a_manager_that_restarts_goes_on_from_what_there_is() -> None:
 def test_a_pod_that_matches_is_adopted_and_one_that_no_longer_does_is_released() -> None:
     world = Managed()
     world.api.create(pod("stray", app="web"))
+    world.run(1)
     owner = world.api.create(replicaset("web", 2))
     world.run()
     assert "stray" in [meta.name(p) for p in world.pods_of(owner)]

@@ -10,11 +10,14 @@ import pytest
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
+from kube_edu.apiserver.options import Options
 from kube_edu.apiserver.server import ApiServer
 from kube_edu.client import ApiClient
 from kube_edu.controllers import ControllerManager
 from kube_edu.host import Host
+from kube_edu.host.identity import NOBODY
 from kube_edu.sim import Simulation
+from kube_edu.sim.keys import SERVICE_ACCOUNTS
 from tests.apiserver.fakes import LocalEtcd
 from tests.controllers.test_deployment import with_image
 from tests.controllers.world import deployment, namespace, node, service
@@ -33,13 +36,14 @@ class Plane:
         self.simulation.run_for(5)
 
     async def _serve(self, host: Host) -> None:
-        server = ApiServer(host, self._etcd)  # type: ignore[arg-type]
+        server = ApiServer(host, self._etcd, Options(SERVICE_ACCOUNTS))  # type: ignore[arg-type]
         await host.serve(6443, server.handle, identity="apiserver")
         await server.run()
 
     async def _manage(self, host: Host) -> None:
         client = host.connect("control-1:6443", identity="controller-manager")
-        await ControllerManager(host, ApiClient(client, "manager")).run()
+        anonymous = host.connect("control-1:6443", identity=NOBODY)
+        await ControllerManager(host, ApiClient(client, "manager"), anonymous).run()
 
     async def _test(self, host: Host) -> None:
         self.client = ApiClient(host.connect("control-1:6443", identity="admin"), "test")

@@ -8,6 +8,7 @@ from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.controllers import ControllerManager
 from kube_edu.host import Host
+from kube_edu.host.identity import NOBODY
 from tests.client.fakeapi import World
 
 
@@ -24,7 +25,8 @@ class Managed(World):
         self.simulation.run_for(2)
 
     async def _manage(self, host: Host) -> None:
-        await ControllerManager(host, self.client(host), **self.roles).run()
+        anonymous = host.connect("control-1:6443", identity=NOBODY)
+        await ControllerManager(host, self.client(host), anonymous, **self.roles).run()
 
     def run(self, seconds: float = 5.0) -> None:
         """Let time pass, in which the nodes that are alive renew their leases."""
@@ -44,7 +46,9 @@ class Managed(World):
         self.api.create({**kind, "metadata": metadata, "spec": renewed})
 
     def names(self, plural: str) -> list[str]:
-        return [meta.name(obj) for obj in self.api.all(plural)]
+        """Of all objects but those that every namespace has."""
+        names = [meta.name(obj) for obj in self.api.all(plural)]
+        return [name for name in names if name != "kube-root-ca.crt"]
 
     def reasons(self, kind: str) -> list[str]:
         """The reasons of the events about objects of a kind."""

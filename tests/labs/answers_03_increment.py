@@ -225,7 +225,7 @@ WRONG = [
     (returns_what_it_read, "returns 0; it should return the number 1"),
     (not_less, "the comparison held, though"),
     (takes_it_away_first, "it deletes the counter"),
-    (forgets_await, "raised AttributeError"),
+    (forgets_await, "is an `await` missing?"),
     (raises_when_somebody_was_faster, "without having counted"),
     (counts_from_nothing, "nobody has counted since it was read"),
     (only_looks, "never writes"),

@@ -46,7 +46,7 @@ def test_a_server_sees_the_subject_of_its_clients_certificate(tmp_path: Path) ->
     pki = Pki(tmp_path)
     server = pki.server("apiserver", "control-1", NAMES)
     assert call(server, pki.client("admin", "control-1")) == Peer(
-        "127.0.0.1", "kubernetes-admin", ("system:masters",)
+        "127.0.0.1", "kubernetes-admin", ("kubeadm:cluster-admins",)
     )
     assert call(server, pki.client("kubelet", "node-2")) == Peer(
         "127.0.0.1", "system:node:node-2", ("system:nodes",)

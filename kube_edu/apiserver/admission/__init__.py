@@ -1,0 +1,93 @@
+"""Admission: the last word on a change, after who may make it.
+
+A plug-in gets the attributes of a request, and what it may know of the cluster. One that mutates
+changes the draft in `attributes.object`; one that validates looks at it when it is complete and
+valid; both refuse by raising ApiError (apiserver, pkg/admission).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+from kube_edu.api.meta import Object
+from kube_edu.api.resources import Resource
+from kube_edu.api.status import ApiError, forbidden
+from kube_edu.apiserver.authorization import Access
+from kube_edu.apiserver.call import User
+from kube_edu.client import ApiClient
+
+
+@dataclass(slots=True)
+class Attributes:
+    """One change that asks to be admitted."""
+
+    verb: str
+    """"create", "update" or "delete"."""
+    resource: Resource
+    namespace: str
+    name: str
+    object: Object
+    """The draft, for mutating plug-ins to change; for a delete, the object as it stands."""
+    old: Object | None
+    """What an update starts from."""
+    user: User
+    subresource: str = ""
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+    """Texts to be shown to the user."""
+
+    def is_about(self, plural: str, *verbs: str) -> bool:
+        """Whether it is one of these verbs on this resource itself, no subresource."""
+        return self.resource.plural == plural and not self.subresource and self.verb in verbs
+
+    def refused(self, why: str) -> ApiError:
+        """403 for the object that this is about."""
+        return forbidden(self.resource, self.name, why)
+
+
+class Cluster(Protocol):
+    """What a plug-in may know and ask."""
+
+    random: Random
+    client: ApiClient
+    """As the API server itself, past the gate."""
+
+    async def find(self, plural: str, namespace: str, name: str) -> Object | None:
+        """An object as it is now."""
+
+    def list(self, plural: str, namespace: str = "") -> list[Object]:
+        """All objects of a kind (one of WATCHED), as far as this server has heard."""
+
+    async def may(self, access: Access) -> bool:
+        """Whether the authorizers allow an access."""
+
+    async def check_escalation(self, user: User, new: Object, old: Object | None) -> None:
+        """Raises ApiError 403 when a role or binding gives away what the user has not got."""
+
+
+WATCHED = ("limitranges", "priorityclasses", "resourcequotas", "storageclasses")
+"""What is small and asked for all the time."""
+
+Plugin = Callable[[Attributes, Cluster], Awaitable[None]]
+
+
+class Admission:
+    """The chain: all mutating plug-ins, and later, on the valid object, all validating ones."""
+
+    def __init__(
+        self, cluster: Cluster, mutating: Sequence[Plugin], validating: Sequence[Plugin]
+    ) -> None:
+        self._cluster = cluster
+        self._mutating = mutating
+        self._validating = validating
+
+    async def mutate(self, attributes: Attributes) -> None:
+        for plugin in self._mutating:
+            await plugin(attributes, self._cluster)
+
+    async def validate(self, attributes: Attributes) -> None:
+        for plugin in self._validating:
+            await plugin(attributes, self._cluster)

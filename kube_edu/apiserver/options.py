@@ -1,0 +1,26 @@
+"""What kube-apiserver's flags would say about the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kube_edu.apiserver.authentication.oidc import Oidc
+from kube_edu.apiserver.call import User
+from kube_edu.wire.jwt import Signer
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The defaults are kubeadm's."""
+
+    signer: Signer
+    """Signs tokens of service accounts (--service-account-signing-key-file)."""
+    issuer: str = ISSUER
+    """--service-account-issuer; who tokens are from, and whom they are for."""
+    tokens: Mapping[str, User] = field(default_factory=dict)
+    """--token-auth-file"""
+    oidc: Oidc | None = None
+    """--oidc-…"""
