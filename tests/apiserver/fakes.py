@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from random import Random
@@ -40,6 +40,7 @@ class LocalEtcd:
     def __init__(self) -> None:
         self.state = State()
         self.down = False
+        self.observe: Callable[[Any], None] = lambda request: None
 
     @property
     def revision(self) -> int:
@@ -60,6 +61,7 @@ class LocalEtcd:
         await asyncio.sleep(0)
         if self.down:
             raise no_leader()
+        self.observe(request)
         return self.state.apply(request)
 
     range = txn = compact = _apply
