@@ -30,6 +30,9 @@ MAX_HEAD = 64 * 1024
 """Of the first line (label selectors may be long), and of each header."""
 
 
+STALLED = 60.0
+"""Seconds that a client of a stream may leave unread what it was sent."""
+
 COMPRESS = 128 * 1024
 """A body of this size is compressed for a client that takes it so (apiserver,
 pkg/endpoints/handlers/responsewriters/writers.go, defaultGzipThresholdBytes)."""
@@ -102,7 +105,7 @@ class HttpServer:
             await sent.prepare(incoming)
             await self._send_messages(sent, messages)
             await sent.write_eof()
-        except ConnectionError:  # the client's connection, or the one that the stream comes over
+        except (ConnectionError, TimeoutError):  # the client's side is gone or stalled, or ours
             if incoming.transport is not None:
                 incoming.transport.abort()
         finally:
@@ -123,7 +126,8 @@ class HttpServer:
                     await asyncio.sleep(quiet_until - now())
                 batch += ready()
                 quiet_until = now() + GATHER * self._streams
-            await sent.write(b"".join([_encode(each) or b"" for each in batch]))
+            async with asyncio.timeout(STALLED):
+                await sent.write(b"".join([_encode(each) or b"" for each in batch]))
 
 
 class HttpConnection:
