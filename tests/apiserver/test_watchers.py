@@ -14,7 +14,6 @@ from kube_edu.api.meta import Object
 from kube_edu.api.selectors import FieldSelector, LabelSelector
 from kube_edu.apiserver.selection import Selection
 from kube_edu.apiserver.storage import Storage
-from kube_edu.apiserver.stored import Event
 from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.apiserver.watchers import Watcher
 from kube_edu.etcd.messages import DeleteRangeRequest, PutRequest
@@ -65,10 +64,7 @@ def expected(selection: Selection, states: list[State], first: int) -> Told:
 
 
 def heard(watcher: Watcher) -> Told:
-    events: list[Event] = []
-    while (event := watcher.take()) is not None:
-        events.append(event)
-    return [(event.type, event.stored.key, event.stored.revision) for event in events]
+    return [(event.type, event.stored.key, event.stored.revision) for event in watcher.take(1000)]
 
 
 @pytest.mark.parametrize("seed", range(1, 9))
