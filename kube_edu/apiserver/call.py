@@ -47,6 +47,8 @@ class Call:
     """Everything but the write."""
     warnings: list[str] = field(default_factory=list)
     """Texts for Warning headers, which kubectl prints."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What the audit log is told of the decisions that were made."""
     problem: ApiError | None = None
     """Why the URL says nothing that can be served: told only to who may ask at all."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from kube_edu.api.meta import Object
 from kube_edu.apiserver.admission import WATCHED, Admission, Attributes, Plugin
+from kube_edu.apiserver.audit import audit
 from kube_edu.apiserver.authentication import Authentication, TokenAuthenticator, token_file
 from kube_edu.apiserver.authentication.bootstrap_tokens import bootstrap_tokens
 from kube_edu.apiserver.authentication.oidc import oidc
@@ -26,6 +27,7 @@ from kube_edu.apiserver.authorization.rbac import Allows, Rbac
 from kube_edu.apiserver.authorization.reviews import Reviews
 from kube_edu.apiserver.call import Call, User
 from kube_edu.apiserver.codec import read_object
+from kube_edu.apiserver.fairness import Fairness
 from kube_edu.apiserver.filters import (
     Filter,
     Next,
@@ -77,7 +79,9 @@ class Gate:
             recover,
             request_info,
             authenticate(authentication),
+            audit(host, options.audit_policy, options.audit_log),
             impersonate(self.authorize),
+            Fairness().filter,
             authorize(self.authorize),
         )
         self.handle = chain(stages, serve)

@@ -59,7 +59,7 @@ class ApiServer:
         self._host = host
         self._port = port
         self._bootstrapped = False
-        self._storage = Storage(store)
+        self._storage = Storage(store, options.encryption)
         self._caches = {
             prefix: WatchCache(self._storage, prefix)
             for prefix in (resource.storage_prefix for resource in STORED)

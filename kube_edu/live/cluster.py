@@ -92,6 +92,7 @@ class LiveCluster:
             apiserver=apiserver,
             cluster_cidr=self._addresses.cluster_cidr,
             root_ca=self._rack.pki.ca.certificate.read_text(),
+            sign=self._rack.pki.ca.sign_request,
             roles=roles,
         )
         yield parts.kube_scheduler(control, apiserver=apiserver, roles=roles)
