@@ -96,6 +96,8 @@ class CsrSigningController(Controller):
         spec, status = request["spec"], request["status"]
         seconds = spec.get("expirationSeconds", YEAR)
         try:
+            if spec["signerName"] == KUBELET_CLIENT and _kubelet(request) is None:
+                raise ValueError("the request is not for a kubelet's client certificate")
             usages = spec.get("usages") or ()
             certificate = self._sign(base64.b64decode(spec["request"]), usages, seconds)
         except ValueError as problem:
