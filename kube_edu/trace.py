@@ -40,6 +40,7 @@ proxy.rules        mode, services, endpoints, rules      kube-proxy: rule tables
 proxy.error        mode, error                           kube-proxy: rules not accepted; tried again
 dns.query          name, type, answer                    DNS: a question answered
 packet.hop         packet, step, detail                  the data path: one hop of a packet
+lab.step           what                                  a lab: what a student's function did
 """
 
 from __future__ import annotations

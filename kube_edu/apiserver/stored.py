@@ -102,6 +102,12 @@ class Event(Document):
         self.type = type
         self.stored = stored
 
+    @cached_property
+    def reference(self) -> str:
+        """How the trace names the object, without its resource: "default/web-1", "/node-1"."""
+        namespace, _, name = self.stored.key.split("/", 3)[3].rpartition("/")
+        return f"{namespace}/{name}"
+
     def decoded(self) -> Object:
         return {"type": self.type, "object": self.stored.decoded()}
 

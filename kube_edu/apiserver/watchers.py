@@ -108,19 +108,15 @@ class Watcher:
         self._room = len(events) + QUEUE
         self._news = asyncio.Event()
 
-    @property
-    def ready(self) -> bool:
-        """Whether an event is there."""
-        return bool(self._events)
-
     def put(self, event: Event, revision: int) -> None:
         if revision <= self.since:
             return
         if len(self._events) >= self._room:
             self.stop()
             return
+        if not self._events:
+            self._news.set()
         self._events.append(event)
-        self._news.set()
 
     def stop(self) -> None:
         """Nothing more will come; what waits may still be read."""
@@ -137,6 +133,10 @@ class Watcher:
                     while not self._events and not self.stopped:
                         self._news.clear()
                         await self._news.wait()
+        return self.take()
+
+    def take(self) -> Event | None:
+        """The next event, if it is there."""
         return self._events.popleft() if self._events else None
 
 

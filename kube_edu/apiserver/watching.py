@@ -26,6 +26,9 @@ MIN_TIMEOUT = 1800.0
 """A watch without timeoutSeconds ends after this many seconds to twice as many, at random
 (--min-request-timeout), so that watches spread over the servers again."""
 
+TOGETHER = 1000
+"""Events that are handed over at once, at most."""
+
 
 class Watches:
     """Answers watches from the watch caches."""
@@ -75,7 +78,9 @@ class EventStream:
     ) -> None:
         """The first `initial` events show the state, and a bookmark says when they have."""
         self._host = host
-        self._call = call
+        self._resource = call.target
+        self._plural = call.target.plural
+        self._user = call.user.name
         self._cache = cache
         self._watcher = watcher
         self._end = asyncio.get_running_loop().time() + seconds
@@ -85,9 +90,15 @@ class EventStream:
     def __aiter__(self) -> EventStream:
         return self
 
-    @property
-    def ready(self) -> bool:
-        return self._watcher.ready or self._initial == 0
+    def ready(self) -> list[Event]:
+        """The events that are there already, up to the bookmark that follows the state."""
+        events: list[Event] = []
+        while len(events) < TOGETHER and self._initial != 0:
+            event = self._watcher.take()
+            if event is None:
+                break
+            events.append(self._next(event))
+        return events
 
     async def aclose(self) -> None:
         self._watcher.stop()
@@ -103,9 +114,7 @@ class EventStream:
             last = soon if self._bookmarks and soon > now() else self._end
             event = await self._watcher.next(min(now() + BOOKMARK_EVERY, last))
             if event is not None:
-                self._initial -= 1
-                self._record(event)
-                return event
+                return self._next(event)
             if self._watcher.stopped:
                 break
             if self._bookmarks and now() < self._end:
@@ -113,19 +122,19 @@ class EventStream:
         await self.aclose()
         raise StopAsyncIteration
 
-    def _record(self, event: Event) -> None:
-        resource, key = self._call.target, event.stored.key
-        namespace, _, name = key.removeprefix(resource.storage_prefix).rpartition("/")
+    def _next(self, event: Event) -> Event:
+        self._initial -= 1
         self._host.record(
             "api.watch",
-            object=f"{resource.plural}/{namespace}/{name}",
+            object=f"{self._plural}/{event.reference}",
             type=event.type,
             rv=event.stored.revision,
-            user=self._call.user.name,
+            user=self._user,
         )
+        return event
 
     def _bookmark(self, *, initial_events_end: bool = False) -> Object:
-        resource = self._call.target
+        resource = self._resource
         revision = max(self._cache.revision, self._watcher.since)
         meta: Object = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial_events_end:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kube_edu.classroom.exercise import Exercise, Report, Verdict
 from kube_edu.classroom.guard import Guard, Slip
-from kube_edu.classroom.raft_lab import Act, Plan, names
+from kube_edu.classroom.raft_plan import Act, Plan, names
 from kube_edu.classroom.raft_rules import Trial, Wrong, judge_rule
 from kube_edu.classroom.raft_scenes import FIGURE_7
 from kube_edu.raft import Entry, Log, Message, Rules, SafetyError

@@ -9,13 +9,12 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.etcd_client import Etcd, Watch, compare, delete, put
+from kube_edu.classroom.etcd_client import Etcd, compare, delete, put
 from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.store_runs import (
     FROZEN,
     MEMBER_DIES,
     TTL,
-    ClientOf,
     Deed,
     Failure,
     Run,
@@ -33,7 +32,7 @@ DIES, FREEZES, LEADER_DIES = (
 REIGN, SHORT_REIGN = 8.0, 0.6
 """Virtual seconds that the first leader leads if something befalls meanwhile, and the longest that
 others do."""
-PROCLAIMS = 0.3
+PROCLAIMS = 1.5
 """Seconds between two proclamations: a leader writes its own key again and again."""
 WAITING = 75.0
 
@@ -66,30 +65,12 @@ class Candidate:
     gave_up: bool = False
 
 
-class CandidateClient(ClientOf):
-    """Keeps what it watches."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.watched: list[Watch] = []
-
-    def watch(self, key: str, start_revision: int = 0, *, prefix: bool = False) -> Watch:
-        watch = super().watch(key, start_revision, prefix=prefix)
-        self.watched.append(watch)
-        return watch
-
-
 class ElectionRun(Run):
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._candidates = {name: Candidate() for name in story.names}
-        self._clients = {
-            name: CandidateClient(
-                self.etcd.connections(name), name, self.deeds, self.random,
-                pace=self.random.choice((0.01, 0.1, 0.5)),
-            )
-            for name in story.names
-        }  # fmt: skip
+        for name in story.names:
+            self.client(name, pace=self.random.choice((0.01, 0.1, 0.5)))
         self._befallen = ""
 
     def happen(self) -> None:
@@ -114,7 +95,7 @@ class ElectionRun(Run):
 
     async def _stand(self, name: str) -> None:
         await asyncio.sleep(self.random.uniform(0, 1))
-        candidate, etcd = self._candidates[name], self._clients[name]
+        candidate, etcd = self._candidates[name], self.clients[name]
         keeping: asyncio.Task[None] | None = None
         try:
             candidate.lease = await etcd.grant(TTL)
@@ -130,14 +111,14 @@ class ElectionRun(Run):
 
     async def _lead(self, name: str, lease: int) -> None:
         """Proclaim, again and again; then resign."""
-        etcd, key = self.etcd.client(name), ELECTION + name
+        etcd, key = self.clients[name], ELECTION + name
         first = all(c.at in (0, self._candidates[name].at) for c in self._candidates.values())
         long = first and self.story.befalls
         until = self.etcd.now + (REIGN if long else self.random.uniform(0, SHORT_REIGN))
         while self.etcd.now < until:
-            await etcd.txn([compare("lease", key, "=", lease)], [put(key, name, lease)])
+            await etcd.txn([compare("create", key, ">", 0)], [put(key, name, lease)])
             await asyncio.sleep(PROCLAIMS)
-        await etcd.txn([compare("lease", key, "=", lease)], [delete(key)])
+        await etcd.txn([compare("create", key, ">", 0)], [delete(key)])
 
     # --- what is wrong
 
@@ -189,7 +170,7 @@ class ElectionRun(Run):
         lists = self._lists(name)
         if not lists:
             return "alone", "it does not look who else stands."
-        if len(lists) <= len(self._clients[name].watched):
+        if len(lists) <= len(self.clients[name].watches):
             return "ahead", ("it waited for the one just ahead of it, who never led and is gone. "
                              "That does not make it the first: list again.")  # fmt: skip
         seen = self._queue(lists[-1].store)
@@ -207,7 +188,7 @@ class ElectionRun(Run):
     def _restless(self, name: str) -> Failure | None:
         """One whose turn it is not yet has a reason to look each time that the one just ahead of
         it is gone."""
-        if any(watch.request.range_end for watch in self._clients[name].watched):
+        if any(watch.request.range_end for watch in self.clients[name].watches):
             return Failure("herd", f"{name} watches all who stand: with a thousand candidates, "
                            "whenever one comes or goes a thousand wake up. Watch the one just "
                            "ahead of you.")  # fmt: skip

@@ -63,7 +63,7 @@ lab = Lab(
                 "a": "That is Raft without PreVote: its term is newer, and everybody must follow "
                 "a newer term.",
                 "b": "Nothing of the sort happens by itself. A member that was away comes back.",
-                "c": "It asked, and nobody would have voted for it. It kept its term, hears a "
+                "c": "It asked and asked, and got no answer. So it kept its term; now it hears a "
                 "heartbeat, and follows.",
             },
         ),
@@ -81,8 +81,8 @@ lab = Lab(
         "heartbeats late": Question(
             "a",
             {
-                "a": "etcd's advice: heartbeats about as long as a round trip (100 ms by default), "
-                "time-outs ten times that. In a slow network both grow.",
+                "a": "etcd's advice: heartbeats about a round trip apart (100 ms by default), "
+                "time-outs of at least ten round trips. In a slow network both grow.",
                 "b": "Shorter time-outs make it worse: members lose patience even sooner.",
                 "c": "More members mean more heartbeats, and a larger majority to wait for.",
             },

@@ -140,7 +140,7 @@ class Etcd:
     """A client. Every answer that does not come is an Unanswered (a ConnectionError)."""
 
     def __init__(self, clients: Sequence[HttpClient]) -> None:
-        self._clients = list(clients)
+        self.connections = list(clients)
         self._client = EtcdClient(clients)
 
     async def get(self, key: str) -> Kv | None:
@@ -181,7 +181,7 @@ class Etcd:
         now on". An async iterator of WatchAnswer, which ends when the connection breaks."""
         start = key.encode()
         end = prefix_end(start) if prefix else b""
-        return Watch(self._clients, WatchCreateRequest(start, end, start_revision))
+        return Watch(self.connections, WatchCreateRequest(start, end, start_revision))
 
     async def grant(self, ttl: int) -> int:
         """A new lease of so many seconds; returns its ID."""

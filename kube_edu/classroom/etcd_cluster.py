@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -34,10 +34,7 @@ class EtcdCluster:
     """Machines `etcd-1` … with a member each, and a machine for every client that is asked for.
     When the constructor returns, there is a leader."""
 
-    def __init__(
-        self, members: int = 3, seed: int = 7, *, roles: Mapping[str, Any] | None = None
-    ) -> None:
-        parts.check_roles(roles or {})
+    def __init__(self, members: int = 3, seed: int = 7) -> None:
         self.simulation = Simulation(seed)
         weakref.finalize(self, self.simulation.close)
         self.members: dict[str, EtcdServer] = {}
@@ -47,9 +44,7 @@ class EtcdCluster:
         for number, name in enumerate(self._names):
             machine = self.simulation.machine(name, f"192.168.0.{20 + number}")
             started = partial(self.members.__setitem__, name)
-            machine.start(
-                "etcd", partial(parts.etcd, members=self._names, roles=roles, started=started)
-            )
+            machine.start("etcd", partial(parts.etcd, members=self._names, started=started))
         self._laptop = EtcdClient(self.connections("laptop"))
         self.call(self._laptop.range(RangeRequest(b"-")))  # answered once there is a leader
 
@@ -64,24 +59,19 @@ class EtcdCluster:
         machine = self.simulation.machines.get(name) or self._machine(name)
         if "client" not in machine.processes:
             machine.start("client", _idle)
-        host = machine.processes["client"].host
-        return [
-            host.connect(f"{member}:{parts.ETCD_CLIENT_PORT}", identity=IDENTITY)
-            for member in self._names
-        ]
+        return self._dial(machine.processes["client"].host)
 
     def start(self, name: str, main: Callable[[list[HttpClient]], Awaitable[None]]) -> None:
         """Run a program on the machine of this name; it is given its connections."""
 
         async def run(host: Host) -> None:
-            await main(
-                [
-                    host.connect(f"{member}:{parts.ETCD_CLIENT_PORT}", identity=IDENTITY)
-                    for member in self._names
-                ]
-            )
+            await main(self._dial(host))
 
         self._machine(name).start("client", run)
+
+    def _dial(self, host: Host) -> list[HttpClient]:
+        endpoints = [f"{member}:{parts.ETCD_CLIENT_PORT}" for member in self._names]
+        return [host.connect(endpoint, identity=IDENTITY) for endpoint in endpoints]
 
     def watcher(
         self, name: str, key: str, start_revision: int = 0, *, prefix: bool = False
@@ -172,11 +162,9 @@ class EtcdCluster:
         self.gather()
         return self._changes
 
-    def revisions(self, title: str, riders: Sequence[Rider] = (), since: int = 2) -> Figure:
+    def revisions(self, title: str, riders: Sequence[Rider] = ()) -> Figure:
         """What happened, drawn: a column a revision."""
-        return revisions(
-            title, self.changes(), riders=riders, compacted=self.compacted, since=since
-        )
+        return revisions(title, self.changes(), riders=riders, compacted=self.compacted)
 
     def gather(self) -> None:
         """Keep what has happened so far, before a compaction lets etcd forget it."""

@@ -32,6 +32,30 @@ from kube_edu.etcd.messages import (
 COMPARISON = re.compile(r'(\w+)\("(.*)"\) *([=!<>]+) *"(.*)"')
 
 
+SWITCH: dict[str, Any] = {"action": "store_true"}
+NUMBER: dict[str, Any] = {"type": int, "default": 0}
+LEASE: dict[str, Any] = {"type": lambda text: int(text, 16), "default": 0}
+KEY: dict[str, Any] = {"type": str.encode}
+
+SYNTAX: dict[str, dict[str, dict[str, Any]]] = {
+    "get": {
+        "key": KEY,
+        "--prefix": SWITCH,
+        "--keys-only": SWITCH,
+        "--rev": NUMBER,
+        "-w": {"choices": ["simple", "fields"]},
+    },
+    "put": {"key": KEY, "value": KEY, "--lease": LEASE},
+    "del": {"key": KEY, "--prefix": SWITCH},
+    "txn": {},
+    "compaction": {"revision": NUMBER},
+    "lease grant": {"ttl": NUMBER},
+    "lease revoke": {"lease": LEASE},
+    "lease keep-alive": {"lease": LEASE, "--once": SWITCH | {"required": True}},
+    "lease timetolive": {"lease": LEASE, "--keys": SWITCH},
+}
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise EtcdError("InvalidArgument", message)
@@ -40,54 +64,29 @@ class _Parser(argparse.ArgumentParser):
 async def etcdctl(client: EtcdClient, command: str, stdin: str = "") -> str:
     """What a command prints; an error as etcdctl prints it."""
     try:
-        words = _parser().parse_args(shlex.split(command))
-        return "\n".join(await _run(client, words, stdin))
+        first, *rest = shlex.split(command)
+        name = f"{first} {rest.pop(0)}" if first == "lease" and rest else first
+        if name not in SYNTAX:
+            raise EtcdError("InvalidArgument", f'unknown command "{name}" for "etcdctl"')
+        parser = _Parser(add_help=False)
+        for word, kind in SYNTAX[name].items():
+            parser.add_argument(word, **kind)
+        return "\n".join(await _run(client, name, parser.parse_args(rest), stdin))
     except EtcdError as error:
         return f"Error: {error.message}"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="etcdctl", add_help=False)
-    commands = parser.add_subparsers(dest="command", required=True)
-    get = commands.add_parser("get", add_help=False)
-    get.add_argument("key")
-    get.add_argument("--prefix", action="store_true")
-    get.add_argument("--rev", type=int, default=0)
-    get.add_argument("--keys-only", action="store_true")
-    get.add_argument("-w", choices=["simple", "fields"], default="simple")
-    put = commands.add_parser("put", add_help=False)
-    put.add_argument("key")
-    put.add_argument("value")
-    put.add_argument("--lease", default="0")
-    delete = commands.add_parser("del", add_help=False)
-    delete.add_argument("key")
-    delete.add_argument("--prefix", action="store_true")
-    commands.add_parser("txn", add_help=False)
-    commands.add_parser("compaction", add_help=False).add_argument("revision", type=int)
-    lease = commands.add_parser("lease", add_help=False).add_subparsers(dest="what", required=True)
-    lease.add_parser("grant", add_help=False).add_argument("ttl", type=int)
-    lease.add_parser("revoke", add_help=False).add_argument("lease")
-    alive = lease.add_parser("keep-alive", add_help=False)
-    alive.add_argument("--once", action="store_true", required=True)
-    alive.add_argument("lease")
-    left = lease.add_parser("timetolive", add_help=False)
-    left.add_argument("lease")
-    left.add_argument("--keys", action="store_true")
-    return parser
-
-
-async def _run(client: EtcdClient, words: Any, stdin: str) -> list[str]:
-    match words.command:
+async def _run(client: EtcdClient, name: str, words: Any, stdin: str) -> list[str]:
+    match name:
         case "get":
-            key, end = _interval(words)
-            request = RangeRequest(key, end, revision=words.rev, keys_only=words.keys_only)
+            interval = _interval(words)
+            request = RangeRequest(*interval, revision=words.rev, keys_only=words.keys_only)
             answer = await client.range(request)
             if words.w == "fields":
                 return _fields(answer)
             return [line for kv in answer.kvs for line in _pair(kv)]
         case "put":
-            lease = int(words.lease, 16)
-            await client.put(PutRequest(words.key.encode(), words.value.encode(), lease))
+            await client.put(PutRequest(words.key, words.value, words.lease))
             return ["OK"]
         case "del":
             return [str((await client.delete_range(DeleteRangeRequest(*_interval(words)))).deleted)]
@@ -98,32 +97,28 @@ async def _run(client: EtcdClient, words: Any, stdin: str) -> list[str]:
         case "compaction":
             await client.compact(CompactionRequest(words.revision))
             return [f"compacted revision {words.revision}"]
-    return [await _lease(client, words)]
+        case "lease grant":
+            granted = await client.lease_grant(LeaseGrantRequest(words.ttl))
+            return [f"lease {granted.ID:016x} granted with TTL({granted.TTL}s)"]
+    return [f"lease {words.lease:016x} {await _lease(client, name, words)}"]
 
 
-async def _lease(client: EtcdClient, words: Any) -> str:
-    if words.what == "grant":
-        granted = await client.lease_grant(LeaseGrantRequest(words.ttl))
-        return f"lease {granted.ID:016x} granted with TTL({granted.TTL}s)"
-    id = int(words.lease, 16)
-    if words.what == "revoke":
-        await client.lease_revoke(LeaseRevokeRequest(id))
-        return f"lease {id:016x} revoked"
-    if words.what == "keep-alive":
-        kept = await client.lease_keep_alive(LeaseKeepAliveRequest(id))
-        if not kept.TTL:
-            return f"lease {id:016x} expired or revoked."
-        return f"lease {id:016x} keepalived with TTL({kept.TTL})"
-    left = await client.lease_time_to_live(LeaseTimeToLiveRequest(id, words.keys))
+async def _lease(client: EtcdClient, name: str, words: Any) -> str:
+    if name == "lease revoke":
+        await client.lease_revoke(LeaseRevokeRequest(words.lease))
+        return "revoked"
+    if name == "lease keep-alive":
+        kept = await client.lease_keep_alive(LeaseKeepAliveRequest(words.lease))
+        return f"keepalived with TTL({kept.TTL})" if kept.TTL else "expired or revoked."
+    left = await client.lease_time_to_live(LeaseTimeToLiveRequest(words.lease, words.keys))
     if left.TTL < 0:
-        return f"lease {id:016x} already expired"
+        return "already expired"
     keys = f", attached keys([{' '.join(key.decode() for key in left.keys)}])" if words.keys else ""
-    return f"lease {id:016x} granted with TTL({left.grantedTTL}s), remaining({left.TTL}s){keys}"
+    return f"granted with TTL({left.grantedTTL}s), remaining({left.TTL}s){keys}"
 
 
 def _interval(words: Any) -> tuple[bytes, bytes]:
-    key = words.key.encode()
-    return key, prefix_end(key) if words.prefix else b""
+    return words.key, prefix_end(words.key) if words.prefix else b""
 
 
 def _pair(kv: KeyValue) -> list[str]:

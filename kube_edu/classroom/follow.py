@@ -8,17 +8,16 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.etcd_client import RETRY, Change, Etcd, Kv, Listing, Watch, WatchAnswer
+from kube_edu.classroom.etcd_client import RETRY, Change, Etcd, Kv, Listing, WatchAnswer
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.store_runs import ClientOf, Failure, Run, Search, Story
-from kube_edu.etcd.messages import EventType, WatchResponse
-from kube_edu.viz.revisions import Rider
+from kube_edu.classroom.store_runs import ClientOf, Failure, Run, Search, Story, WatchOf
+from kube_edu.etcd.messages import EventType, WatchCreateRequest, WatchResponse
 
 PREFIX = "color/"
 KEYS = ("color/blue", "color/green", "color/red")
 STEPS = ("put", "delete", "change", "a write elsewhere", "the watch breaks", "a crash", "away",
          "away, and compaction")  # fmt: skip
+BEHIND = "a write between the list and the watch"
 SETTLE = 3.0
 AWAY = 32.0
 """Virtual seconds: longer than a connection takes to give up."""
@@ -48,26 +47,28 @@ async def follow(etcd: Etcd, prefix: str, mirror: Any) -> None:
 class Mirror(MutableMapping[str, Kv]):
     """The student's copy: keys and what they are. It sees when it is set back in time."""
 
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._now: dict[str, Kv] = {}
         self._newest: dict[str, int] = {}
         self.set_back: tuple[str, int, int] | None = None
 
     def __setitem__(self, key: str, kv: Kv) -> None:
         if not isinstance(kv, Kv):
-            raise self._guard.slip(f"mirror[{key!r}] should be a Kv, and is set to {kv!r:.40}")
+            raise self._run.guard.slip(f"mirror[{key!r}] should be a Kv, and is set to {kv!r:.40}")
         newest = self._newest.get(key, 0)
         if kv.mod_revision < newest:
             self.set_back = self.set_back or (key, kv.mod_revision, newest)
         self._newest[key] = max(newest, kv.mod_revision)
         self._now[key] = kv
+        self._run.tell("follower", f"mirror[{key!r}] = {kv.value!r}")
 
     def __getitem__(self, key: str) -> Kv:
         return self._now[key]
 
     def __delitem__(self, key: str) -> None:
         del self._now[key]
+        self._run.tell("follower", f"del mirror[{key!r}]")
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._now))
@@ -77,15 +78,11 @@ class Mirror(MutableMapping[str, Kv]):
 
 
 class FollowerClient(ClientOf):
-    """Keeps its watches, and counts how often it lists; `after_list` may happen right behind the
-    first time."""
+    """`after_list` may happen right behind the first list."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.watches: list[FrayedWatch] = []
-        self.lists = 0
-        self.frayed = False
-        self.after_list: Callable[[], Any] | None = None
+    frayed = False
+    lists = 0
+    after_list: Callable[[], Any] | None = None
 
     async def list(self, prefix: str) -> Listing:
         listing = await super().list(prefix)
@@ -94,35 +91,25 @@ class FollowerClient(ClientOf):
             await self.after_list()
         return listing
 
-    def watch(self, key: str, start_revision: int = 0, *, prefix: bool = False) -> Watch:
-        request = super().watch(key, start_revision, prefix=prefix).request
-        watch = FrayedWatch(self, self._clients, request)
-        self.watches.append(watch)
-        return watch
+    def _watch(self, request: WatchCreateRequest) -> WatchOf:
+        return FrayedWatch(self, request)
 
 
-class FrayedWatch(Watch):
+class FrayedWatch(WatchOf):
     """Sends what it has to catch up with piece by piece, as etcd does (a thousand revisions at a
     time; here one). It may break behind any of them."""
 
     LASTS = 2
     """Pieces of one message that come through before the connection breaks, once in a run."""
 
-    def __init__(self, client: FollowerClient, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.told: list[int] = []
-        self.canceled = self.broken = False
-        self._client = client
+    broken = False
 
     async def __anext__(self) -> WatchAnswer:
         if self.broken:
             self._ended = True
             self._waiting.clear()
             await asyncio.sleep(RETRY)
-        answer = await super().__anext__()
-        self.told += [change.kv.mod_revision for change in answer.events]
-        self.canceled = self.canceled or answer.canceled
-        return answer
+        return await super().__anext__()
 
     def pieces(self, message: WatchResponse) -> Sequence[WatchAnswer]:
         pieces: list[WatchAnswer] = []
@@ -132,8 +119,9 @@ class FrayedWatch(Watch):
                 by_revision.setdefault(change.kv.mod_revision, []).append(change)
             pieces += [replace(answer, events=tuple(of)) for of in by_revision.values()]
             pieces += [answer] if answer.canceled else []
-        if len(pieces) > self.LASTS and not self._client.frayed:
-            self._client.frayed = self._ended = True
+        assert isinstance(self.client, FollowerClient)
+        if len(pieces) > self.LASTS and not self.client.frayed:
+            self.client.frayed = self._ended = True
             del pieces[self.LASTS :]
         return pieces
 
@@ -141,23 +129,22 @@ class FrayedWatch(Watch):
 class FollowRun(Run):
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
-        self._mirror = Mirror(self.guard)
+        self._mirror = Mirror(self)
         self._laptop = self.etcd.client("laptop")
-        self._client = FollowerClient(
-            self.etcd.connections("follower"), "follower", self.deeds, self.random
-        )
+        self._client = self.clients["follower"] = FollowerClient(self, "follower")
         self._came_to_an_end = False
         self._writes = 0
 
     def happen(self) -> None:
         for key in KEYS:
             self._put(key)
-        if self.story.seed % 2:
+        if BEHIND in self.story.befalls:
             self._client.after_list = self._behind_its_back
         self.start("follower", self._follow)
         self.etcd.run_for(SETTLE)
         for step in self.story.befalls:
-            self._do(step)
+            if step != BEHIND:
+                self._do(step)
             self.etcd.run_for(SETTLE)
             if self.guard.slips or self._mirror.set_back:
                 return
@@ -189,7 +176,7 @@ class FollowRun(Run):
                 self._put("shape/round")
             case "the watch breaks":
                 if watches:
-                    watches[-1].broken = True
+                    watches[-1].broken = True  # type: ignore[attr-defined]
                 for key in KEYS[:2]:
                     self._put(key)
             case "a crash":
@@ -218,14 +205,6 @@ class FollowRun(Run):
         self.etcd.call(self._laptop.put(key, f"#{self._writes}"))
 
     def wrong(self) -> Failure | None:
-        found = self._what_is_wrong()
-        riders = tuple(
-            Rider(f"watch {number + 1}", watch.request.start_revision, watch.told)
-            for number, watch in enumerate(self._client.watches[-4:])
-        )
-        return replace(found, riders=riders) if found else None
-
-    def _what_is_wrong(self) -> Failure | None:
         if self._mirror.set_back:
             key, old, newest = self._mirror.set_back
             return Failure("back in time", f"the mirror goes back in time: {key} is set to "
@@ -266,12 +245,12 @@ class FollowRun(Run):
         watches = self._client.watches
         if not watches:
             return "it is never told, since it does not watch."
-        if any(revision in watch.told for watch in watches):
+        if any(revision in watch.rider.told for watch in watches):
             return "a watch told of it, and it was not carried over."
         if not watches[-1].request.range_end:
             return "it watches the one key that is called like the prefix: say prefix=True."
-        canceled = [watch for watch in watches if watch.canceled]
-        if watches[-1].canceled or (canceled and self._client.lists == 1):
+        canceled = [watch for watch in watches if watch.rider.refused]
+        if watches[-1].rider.refused or (canceled and self._client.lists == 1):
             if watches[-1].request.start_revision >= self.etcd.compacted and not deletion:
                 return ("what happened before the compact revision is forgotten, and cannot be "
                         "watched any more: list anew.")  # fmt: skip
@@ -288,7 +267,7 @@ class FollowRun(Run):
                 "the whole store, nor the beginning.")  # fmt: skip
 
     def _lists_too_often(self) -> Failure | None:
-        allowed = 1 + sum(watch.canceled for watch in self._client.watches)
+        allowed = 1 + sum(watch.rider.refused for watch in self._client.watches)
         if self._client.lists <= allowed or "a crash" in self.story.befalls:
             return None
         return Failure("lists", f"it lists {self._client.lists} times, though nothing was "
@@ -298,6 +277,7 @@ class FollowRun(Run):
 
 FIRST = (
     (),
+    (BEHIND,),
     ("change",),
     ("delete",),
     ("put", "delete"),
@@ -311,11 +291,13 @@ FIRST = (
 
 def _stories() -> Iterator[Story]:
     for number, steps in enumerate(FIRST):
-        yield Story(number + 1, 1, steps)
+        yield Story(number + 1, 0, steps)
     for seed in range(len(FIRST) + 1, 51):
         random = Random(seed)
         weights = (4, 4, 4, 2, 4, 1, 1, 1)
-        yield Story(seed, 1, tuple(random.choices(STEPS, weights, k=random.randint(2, 6))))
+        behind = [BEHIND] if seed % 2 else []
+        more = random.choices(STEPS, weights, k=random.randint(2, 6))
+        yield Story(seed, 0, (*behind, *more))
 
 
 FOLLOW = Exercise(

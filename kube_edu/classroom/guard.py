@@ -125,7 +125,8 @@ class Guard:
         if isinstance(error, TooLong):
             return self.slip(f"it did not come to an end within {self._steps:,} steps: is there "
                               "a loop that never stops?")  # fmt: skip
-        return self.slip(f"it raised {type(error).__name__}: {error}{self._where(error)}")
+        forgot = " (is an `await` missing?)" if "'coroutine' object" in str(error) else ""
+        return self.slip(f"it raised {type(error).__name__}: {error}{forgot}{self._where(error)}")
 
     def slip(self, sentence: str) -> Slip:
         """Note a slip, to be raised."""

@@ -30,6 +30,8 @@ def parting(yours: Trace, reference: Trace, telling: Telling) -> str:
 def _words(event: Event | None) -> str:
     if event is None:
         return "nothing more"
+    if event.kind == "lab.step":
+        return f"{event.time:.2f} s  {event.host}  {event.fields['what']}"
     hidden = ("rv", "user", "packet", "mode")
     fields = " ".join(
         f"{name}={value}" for name, value in event.fields.items() if name not in hidden

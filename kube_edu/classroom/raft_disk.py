@@ -10,7 +10,8 @@ from typing import Any
 from kube_edu.classroom.checkers.raft_safety import leader_completeness
 from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.raft_lab import Disk, World
+from kube_edu.classroom.raft_lab import World
+from kube_edu.classroom.raft_member import Disk
 from kube_edu.classroom.raft_plans import blackout, mixed, rivals, weather
 from kube_edu.classroom.raft_search import Search, holds, live, safe
 from kube_edu.raft import HardState, RaftNode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kube_edu.classroom.raft_lab import Act, Plan, names
+from kube_edu.classroom.raft_plan import Act, Plan, names
 
 ELECTION = Plan(seed=4, seconds=3.0, pre_vote=False)
 """Nobody leads, and somebody's patience is over first."""

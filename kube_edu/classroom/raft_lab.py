@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from kube_edu.classroom.raft_member import Disk, Member, shown
+from kube_edu.classroom.raft_plan import DELAY, MICRO, TICK, Act, Plan, names
 from kube_edu.etcd.raft_trace import appended, described, written
 from kube_edu.raft import (
     ConfChange,
@@ -30,86 +32,11 @@ from kube_edu.raft import (
     Ready,
     Rules,
     SafetyError,
-    Snapshot,
 )
 from kube_edu.trace import Trace
-from kube_edu.viz.ring import Ring, RingMember, RingMessage
+from kube_edu.viz.ring import Ring, RingMessage
 
-MICRO = 1_000_000
-TICK = 100_000
-"""Microseconds; a heartbeat each, and ten to an election time-out (etcd's defaults)."""
-LATENCY = (4_000, 24_000)
-"""The fastest and the slowest way of a message, in microseconds."""
-DELAY = 150_000
-"""What a delayed message takes longer."""
-
-
-def names(count: int) -> tuple[str, ...]:
-    return tuple(f"etcd-{number}" for number in range(1, count + 1))
-
-
-@dataclass(frozen=True)
-class Act:
-    """Something that is done to the world, `at` a virtual second. With `seconds` it ends by itself.
-
-    what         who                     effect
-    time out     member                  its patience is over: it stands for election
-    propose      member or "leader"      a client's command (`data`)
-    crash        member or "leader"      power cut; what is on its disk stays
-    restart      member                  it comes back with that
-    cut off      members                 no link between these and the others
-    cut          two members             the link between them
-    heal         -                       all links whole again
-    drop         source, target          all messages on this way, from now on
-    delay        source, target          these take longer by DELAY
-    duplicate    source, target          these arrive twice
-    drop, delay, duplicate  -            the one message with this number, while it is under way
-    compact      member or "leader"      a snapshot of what it applied stands for its log
-    remove       member                  the leader is asked to do without it from now on
-
-    A `who` of "leader" is whoever leads in the newest term at that moment.
-    """
-
-    at: float
-    what: str
-    who: tuple[str, ...] = ()
-    seconds: float = 0.0
-    message: int = 0
-    data: str = ""
-
-    def __str__(self) -> str:
-        link = self.what in ("drop", "delay", "duplicate", "cut")
-        words = [self.what, *([f"message {self.message}"] if self.message else ())]
-        words += [(" → " if link and self.what != "cut" else ", ").join(self.who)]
-        words += [self.data.strip()]
-        words += [f"for {self.seconds:g} s"] if self.seconds else []
-        return f"{self.at:.3f} s: " + " ".join(word for word in words if word)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that decides a run."""
-
-    seed: int = 1
-    members: tuple[str, ...] = names(3)
-    acts: tuple[Act, ...] = ()
-    seconds: float = 5.0
-    pre_vote: bool = True
-    check_quorum: bool = True
-    latency: tuple[int, int] = LATENCY
-    logs: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """What members have on disk when the run begins: the term of each entry. A member's own term
-    is then the greatest of `terms` and of its log."""
-    terms: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class Disk:
-    """What a member keeps: a power cut takes nothing of it."""
-
-    hard: HardState = field(default_factory=HardState)
-    entries: list[Entry] = field(default_factory=list)
-    snapshot: Snapshot | None = None
+__all__ = ["Act", "Disk", "Flight", "Plan", "World", "names"]
 
 
 @dataclass(frozen=True)
@@ -120,17 +47,6 @@ class Flight:
     message: Message
     sent: float
     arrives: float
-
-
-class Member:
-    """One member: its node while it is up, its disk, and what it applied."""
-
-    def __init__(self, name: str, disk: Disk) -> None:
-        self.name = name
-        self.disk = disk
-        self.node: RaftNode | None = None
-        self.applied: list[str] = []
-        self.starts = 0
 
 
 MakeNode = Callable[..., RaftNode]
@@ -216,7 +132,7 @@ class World:
             messages.append(
                 RingMessage(flight.number, m.source, m.to, m.type.name, m.term, m.reject, share)
             )
-        members = [_shown(member) for member in self.members.values()]
+        members = [shown(member) for member in self.members.values()]
         return Ring(self.now, members, messages, tuple(self.links_cut))
 
     # -- members ------------------------------------------------------------------------------
@@ -462,26 +378,3 @@ class World:
     def _at(self, time: int, happen: Callable[[], None]) -> None:
         self._scheduled += 1
         heapq.heappush(self._queue, (time, self._scheduled, happen))
-
-
-def _shown(member: Member) -> RingMember:
-    node, disk = member.node, member.disk
-    if node is None:
-        terms = tuple(entry.term for entry in disk.entries)
-        first = disk.entries[0].index if terms else 1
-        hard = disk.hard
-        return RingMember(member.name, False, "follower", hard.term, hard.vote, log=terms,
-                          first=first, commit=hard.commit)  # fmt: skip
-    return RingMember(
-        member.name,
-        True,
-        node.role.value,
-        node.term,
-        node.vote,
-        dict(node.votes),
-        node.election_elapsed,
-        node.election_timeout,
-        tuple(entry.term for entry in node.log.entries(node.log.first_index)),
-        node.log.first_index,
-        node.log.commit,
-    )

@@ -8,7 +8,8 @@ from typing import Any
 
 from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.raft_lab import Plan, World, names
+from kube_edu.classroom.raft_lab import World
+from kube_edu.classroom.raft_plan import Plan, names
 from kube_edu.classroom.raft_plans import halves, losses, mixed, rivals
 from kube_edu.classroom.raft_search import Search
 from kube_edu.raft import ConfState, RaftNode

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.raft_lab import Act, Plan, names
+from kube_edu.classroom.raft_plan import Act, Plan, names
 from kube_edu.classroom.raft_scenes import diverged
 
 CALM = 6.0

@@ -16,7 +16,8 @@ from kube_edu.classroom.checkers.raft_safety import check as check_promises
 from kube_edu.classroom.exercise import Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard, untouched
 from kube_edu.classroom.parting import parting
-from kube_edu.classroom.raft_lab import Plan, World
+from kube_edu.classroom.raft_lab import World
+from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_scenes import random_plans
 from kube_edu.classroom.search import first_failing, shrink, without_one
 from kube_edu.raft import Role, Rules

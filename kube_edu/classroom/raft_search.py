@@ -15,7 +15,8 @@ from kube_edu.classroom.checkers import raft_safety
 from kube_edu.classroom.checkers.violation import Violation
 from kube_edu.classroom.exercise import Report, Verdict, failed
 from kube_edu.classroom.parting import parting
-from kube_edu.classroom.raft_lab import Plan, World
+from kube_edu.classroom.raft_lab import World
+from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.search import first_failing, shrink, without_one
 from kube_edu.trace import Event, Trace
 from kube_edu.viz import Figure, space_time

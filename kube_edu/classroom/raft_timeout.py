@@ -8,7 +8,8 @@ from typing import Any
 
 from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.raft_lab import Plan, World
+from kube_edu.classroom.raft_lab import World
+from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_plans import bereaved, healthy, mixed, slow_network
 from kube_edu.classroom.raft_search import Failing, Search, live, safe
 from kube_edu.raft import Rules

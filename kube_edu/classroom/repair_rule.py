@@ -9,7 +9,7 @@ from typing import Any
 from kube_edu.classroom.append_rule import Page
 from kube_edu.classroom.exercise import Exercise, Report, Verdict
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.raft_lab import Act, Plan, names
+from kube_edu.classroom.raft_plan import Act, Plan, names
 from kube_edu.classroom.raft_rules import Trial, Wrong, judge_rule, number, world_rows
 from kube_edu.classroom.raft_scenes import FIGURE_7
 from kube_edu.raft import Log, Message, Rules

@@ -16,7 +16,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from kube_edu.classroom.raft_lab import MICRO, TICK, Act, Plan, World
+from kube_edu.classroom.raft_lab import World
+from kube_edu.classroom.raft_plan import MICRO, TICK, Act, Plan
 from kube_edu.raft import Rules
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, ring, space_time

@@ -4,6 +4,7 @@ search for a run that goes wrong."""
 from __future__ import annotations
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -11,13 +12,23 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.etcd_client import Etcd, Unanswered
+from kube_edu.classroom.etcd_client import RESULTS, TARGETS, Etcd, Unanswered, Watch, WatchAnswer
 from kube_edu.classroom.etcd_cluster import EtcdCluster
 from kube_edu.classroom.exercise import Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.parting import parting
 from kube_edu.classroom.search import first_failing, shrink, without_one
-from kube_edu.etcd.messages import Event, EventType, KeyValue, TxnRequest
+from kube_edu.etcd.messages import (
+    Compare,
+    DeleteRangeRequest,
+    Event,
+    EventType,
+    KeyValue,
+    PutRequest,
+    RangeRequest,
+    TxnRequest,
+    WatchCreateRequest,
+)
 from kube_edu.host import HttpClient
 from kube_edu.trace import Event as Step
 from kube_edu.viz.figure import Figure
@@ -54,38 +65,96 @@ class Deed:
 
 
 class ClientOf(Etcd):
-    """A client whose deeds are written down. `pace` is how slow its network is, `lost` the
-    numbers of those of its writes whose answers never arrive."""
+    """A client whose deeds and watches are written down. `pace` is how slow its network is, `lost`
+    the numbers of those of its writes whose answers never arrive."""
 
-    def __init__(
-        self,
-        clients: Sequence[HttpClient],
-        who: str,
-        deeds: list[Deed],
-        random: Random,
-        pace: float = 0.02,
-        lost: Sequence[int] = (),
-    ) -> None:
-        super().__init__(clients)
-        self._who = who
-        self._deeds = deeds
-        self._random = random
+    def __init__(self, run: Run, who: str, pace: float = 0.02, lost: Sequence[int] = ()) -> None:
+        super().__init__(run.etcd.connections(who))
+        self.run = run
+        self.who = who
+        self.watches: list[WatchOf] = []
         self._pace = pace
         self._lost = lost
         self._writes = 0
 
     async def _ask(self, method: str, request: Any) -> Any:
-        await asyncio.sleep(self._random.uniform(0.2, 1.0) * self._pace)
+        self._leave()
+        random = self.run.random
+        await asyncio.sleep(random.uniform(0.2, 1.0) * self._pace)
         answer = await super()._ask(method, request)
         now = answer.header.revision
         revision = now if _changed(method, request, answer) else 0
-        self._deeds.append(Deed(self._who, method, request, revision, now))
+        self.run.deeds.append(Deed(self.who, method, request, revision, now))
+        self.run.tell(self.who, said(request) + (f" → revision {revision}" if revision else ""))
         if method in ("put", "txn", "delete_range"):
             self._writes += 1
             if self._writes in self._lost:
                 raise Unanswered("the connection broke before the answer came")
-        await asyncio.sleep(self._random.uniform(0.2, 1.0) * self._pace)
+        await asyncio.sleep(random.uniform(0.2, 1.0) * self._pace)
         return answer
+
+    def watch(self, key: str, start_revision: int = 0, *, prefix: bool = False) -> Watch:
+        self._leave()
+        request = super().watch(key, start_revision, prefix=prefix).request
+        since = f"revision {start_revision}" if start_revision else "now"
+        self.run.tell(self.who, f"watch {key} from {since} on")
+        self.watches.append(self._watch(request))
+        return self.watches[-1]
+
+    def _leave(self) -> None:
+        """Whoever asks something else listens no more to the last watch."""
+        if self.watches:
+            self.watches[-1].rider.ended = True
+
+    def _watch(self, request: WatchCreateRequest) -> WatchOf:
+        return WatchOf(self, request)
+
+
+class WatchOf(Watch):
+    """A watch that remembers what it was told."""
+
+    def __init__(self, client: ClientOf, request: WatchCreateRequest) -> None:
+        super().__init__(client.connections, request)
+        self.client = client
+        start = request.start_revision or client.run.revision + 1
+        self.rider = Rider(client.who, start, [])
+
+    async def __anext__(self) -> WatchAnswer:
+        try:
+            answer = await super().__anext__()
+        except StopAsyncIteration:
+            self.rider.ended = True
+            raise
+        self.rider.ended = False
+        self.rider.told += [change.kv.mod_revision for change in answer.events]
+        self.rider.refused = answer.canceled
+        return answer
+
+
+def said(request: Any) -> str:
+    """A request in the words of etcdctl."""
+    match request:
+        case RangeRequest():
+            return f"{'list' if request.range_end else 'get'} {request.key.decode()}"
+        case PutRequest():
+            return f"put {request.key.decode()} {request.value.decode()!r}"
+        case DeleteRangeRequest():
+            return f"delete {request.key.decode()}"
+        case TxnRequest():
+            holds = [f"{c.target.name.lower()}({c.key.decode()}) {SIGNS[c.result]} {_wanted(c)}"
+                     for c in request.compare]  # fmt: skip
+            ops = [op.request_range or op.request_put or op.request_delete_range
+                   for op in request.success]  # fmt: skip
+            return f"if {' and '.join(holds) or 'whatever'}: {', '.join(map(said, ops))}"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(request).__name__).lower()
+
+
+SIGNS = {result: sign for sign, result in RESULTS.items()}
+
+
+def _wanted(compare: Compare) -> Any:
+    wanted = [getattr(compare, name) for kind, name in TARGETS.values() if kind is compare.target]
+    return wanted[0]
 
 
 def _changed(method: str, request: Any, answer: Any) -> bool:
@@ -106,7 +175,6 @@ class Failure:
     kind: str
     reason: str
     revision: int = 0
-    riders: tuple[Rider, ...] = ()
 
 
 class Run(ABC):
@@ -117,6 +185,7 @@ class Run(ABC):
         self.guard = Guard(answer)
         self.etcd = EtcdCluster(3 if MEMBER_DIES in story.befalls else 1, story.seed)
         self.random = Random(story.seed)
+        self.clients: dict[str, ClientOf] = {}
         self.deeds: list[Deed] = []
         self._busy: dict[str, bool] = {}
 
@@ -135,7 +204,12 @@ class Run(ABC):
     def wrong(self) -> Failure | None: ...
 
     def client(self, name: str, *, pace: float = 0.02, lost: Sequence[int] = ()) -> ClientOf:
-        return ClientOf(self.etcd.connections(name), name, self.deeds, self.random, pace, lost)
+        self.clients[name] = ClientOf(self, name, pace, lost)
+        return self.clients[name]
+
+    def tell(self, who: str, what: str) -> None:
+        """Put a step on the trace, to be compared with the reference's."""
+        self.etcd.trace.record(who, "lab.step", {"what": what})
 
     def start(self, name: str, program: Callable[[], Awaitable[None]]) -> None:
         """Run a program on a client's machine; what the student's function did there that no
@@ -191,14 +265,13 @@ class Run(ABC):
 
     def drawn(self, title: str, failure: Failure) -> Figure:
         authors = {deed.revision: deed.who for deed in self.deeds if deed.revision}
-        expired = [step.fields["revision"] for step in self.etcd.trace.select("etcd.apply")
-                   if step.fields["op"] == "lease_revoke"]  # fmt: skip
-        for revision in expired:
-            authors.setdefault(revision, "(lease over)")
+        for step in self.etcd.trace.select("etcd.apply"):
+            if step.fields["op"] == "lease_revoke":
+                authors.setdefault(step.fields["revision"], "(lease)")
         return revisions(
             title,
             self.etcd.changes(),
-            riders=failure.riders,
+            riders=[watch.rider for each in self.clients.values() for watch in each.watches[-3:]],
             authors=authors,
             compacted=self.etcd.compacted,
             wrong=failure.revision,
@@ -214,7 +287,8 @@ class Story:
     befalls: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return ", ".join([f"seed {self.seed}: {' and '.join(self.names)}", *self.befalls])
+        who = [" and ".join(self.names)] if self.names else []
+        return f"seed {self.seed}: {', '.join([*who, *self.befalls]) or 'nothing befalls it'}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -273,7 +347,5 @@ class Search:
 
 
 def _telling(step: Step) -> Any:
-    """What became of the store."""
-    if step.kind != "etcd.apply" or not step.fields["keys"]:
-        return None
-    return step.fields["op"], step.fields["keys"]
+    """What the clients did."""
+    return (step.host, step.fields["what"]) if step.kind == "lab.step" else None

@@ -49,7 +49,10 @@ def _check_txn(request: TxnRequest) -> None:
         if op.request_txn is not None:
             _check_txn(op.request_txn)
         else:
-            check(op.request_range or op.request_put or op.request_delete_range)
+            plain = op.request_range or op.request_put or op.request_delete_range
+            if plain is None:
+                raise errors.key_not_found()  # etcd's word for an operation without a request
+            check(plain)
 
 
 Interval = tuple[bytes, bytes]

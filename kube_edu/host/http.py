@@ -79,8 +79,8 @@ class Response:
     A body or message that is a dict, a list or a Document goes over a real socket as JSON
     (messages of a stream one a line), a str as UTF-8 text, bytes as they are. Who stops reading a
     stream early closes it (`await response.close()`), so that the server's side ends too. A stream
-    may have a property `ready`, whether its next message is there already: what is ready goes out
-    together.
+    may have a method `ready()`, which hands over the messages that are there without waiting: what
+    comes together goes out together.
     """
 
     status: int = 200

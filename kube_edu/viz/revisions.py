@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kube_edu.etcd.messages import Event, EventType
@@ -31,13 +31,14 @@ Changes = Sequence[tuple[Event, ...]]
 
 @dataclass
 class Rider:
-    """A watcher: the revision that it began at, and those that it was told of. It is refused when
-    what it wants is compacted."""
+    """A watcher: the revision that it began at, and those that it was told of. It may have ended,
+    or been refused, because what it wants is compacted."""
 
     name: str
     start: int
     told: list[int]
     refused: bool = False
+    ended: bool = False
 
 
 def revisions(
@@ -48,14 +49,13 @@ def revisions(
     authors: Mapping[int, str] | None = None,
     compacted: int = 0,
     wrong: int = 0,
-    since: int = 2,
 ) -> Figure:
     """`changes` has the events of every revision from 2 on. `authors` says who made a revision,
-    `wrong` is one to point at; what was before `since` is not drawn."""
+    `wrong` is one to point at."""
     authors = authors or {}
     last = len(changes) + 1
     end = min(last, max(wrong + 2, SHOWN + 1)) if wrong else last
-    first = max(since, end - SHOWN + 1)
+    first = max(2, end - SHOWN + 1)
     shown = range(first, end + 1)
     keys = list(dict.fromkeys(e.kv.key.decode() for rev in shown for e in changes[rev - 2]))
     keys = sorted(dict.fromkeys([*_alive(changes, first), *keys]))
@@ -81,7 +81,7 @@ def revisions(
             drawing.text(x(rev), bottom + 35, name, size=10, anchor="middle", colour=SOFT)
     drawing.text(LEFT - 14, bottom + 20, "revision", size=11.5, anchor="end", colour=SOFT)
     for row, rider in enumerate(riders):
-        _ride(drawing, rider, top + ROW * row + 16, {rev: x(rev) for rev in shown}, width)
+        _ride(drawing, rider, top + ROW * row + 16, x, end)
     for row, key in enumerate(keys):
         y = top + ROW * (len(riders) + row) + 16
         drawing.text(LEFT - 14, y + 4, fit(key, LEFT - 30, 11.5, mono=True), size=11.5,
@@ -104,26 +104,26 @@ def revisions(
     legend += [(PURPLE, "a watcher is told")] if riders else []
     legend += [(FAINT, "compacted: forgotten")] if compacted else []
     drawing.legend(18, bottom + (68 if authors else 52), legend)
-    return Figure(drawing.svg(), _words(title, changes, riders, authors, compacted, wrong, first))
+    return Figure(drawing.svg(), _words(title, changes, riders, authors, compacted, wrong))
 
 
-def _ride(
-    drawing: Drawing, rider: Rider, y: float, places: Mapping[int, float], width: float
-) -> None:
+def _ride(drawing: Drawing, rider: Rider, y: float, x: Callable[[int], float], end: int) -> None:
     """A watcher's line, with a dot at every revision that it was told of."""
     drawing.text(LEFT - 14, y + 4, fit(rider.name, LEFT - 30, 11.5), size=11.5, anchor="end",
                  colour=PURPLE, bold=True)  # fmt: skip
-    told = [rev for rev in rider.told if rev in places]
-    first = min(places, default=0)
-    begin = places.get(max(rider.start, first), max(places.values(), default=LEFT))
-    reached = max([places[rev] for rev in told], default=begin)
-    if rider.refused:
+    begin = max(min(x(rider.start), x(end) + 20), LEFT + 8)
+    if rider.refused and not rider.told:
         drawing.cross(begin, y)
         drawing.text(begin + 12, y + 4, "refused: compacted", size=11.5, colour=RED)
         return
-    drawing.arrow((begin - width / 2, y), (reached + width / 2, y), colour=PURPLE)
-    for rev in told:
-        drawing.circle(places[rev], y, 5, fill=PURPLE)
+    told = [x(rev) for rev in rider.told if LEFT < x(rev) <= x(end)]
+    reached = max([*told, begin]) if rider.ended else x(end)
+    tip = max(reached, begin) + 14
+    drawing.arrow((begin - 12, y), (tip, y), colour=PURPLE)
+    for place in told:
+        drawing.circle(place, y, 5, fill=PURPLE)
+    if rider.ended:
+        drawing.line((tip + 1, y - 6), (tip + 1, y + 6), colour=PURPLE, thick=2)
 
 
 def _stop(drawing: Drawing, event: Event, x: float, y: float, width: float) -> None:
@@ -178,10 +178,9 @@ def _words(
     authors: Mapping[int, str],
     compacted: int,
     wrong: int,
-    since: int,
 ) -> str:
     lines = [title]
-    for rev, events in enumerate(changes[since - 2 :], since):
+    for rev, events in enumerate(changes, 2):
         what = ", ".join(
             f"{event.kv.key.decode()} deleted"
             if event.type is EventType.DELETE
@@ -196,5 +195,6 @@ def _words(
     for rider in riders:
         told = ", ".join(map(str, rider.told)) or "nothing"
         how = "is refused" if rider.refused else f"is told of {told}"
+        how += ", and ends" if rider.ended else ""
         lines.append(f"  {rider.name} watches from {rider.start} on, and {how}")
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import cos, pi, sin
 
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.space_time import KINDS, ROLES, kind_of
+from kube_edu.viz.raft_steps import KINDS, ROLES, kind_of
 from kube_edu.viz.svg import FAINT, GREY, INK, PAPER, RED, SKY, SOFT, Drawing, fit, width_of
 
 WIDTH, HEIGHT, MIDDLE = 800.0, 470.0, (400.0, 232.0)

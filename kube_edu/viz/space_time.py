@@ -8,83 +8,30 @@ time, not how much.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from kube_edu.trace import Event
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.svg import (
-    BLUE,
-    FAINT,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PAPER,
-    PURPLE,
-    RED,
-    SKY,
-    SOFT,
-    Drawing,
-    fit,
-    width_of,
+from kube_edu.viz.raft_steps import (
+    KINDS,
+    ROLES,
+    Arrow,
+    Line,
+    members_in,
+    message_words,
+    messages_in,
+    network_words,
+    quiet,
+    rows_of,
+    said_beside,
+    shortened,
+    take,
+    worth_a_row,
 )
+from kube_edu.viz.svg import FAINT, GREEN, INK, PAPER, RED, SOFT, Drawing, fit, width_of
 
 WIDTH, LEFT, TOP, ROW = 800.0, 74.0, 64.0, 21.0
-ROLES = {"follower": SKY, "pre-candidate": PURPLE, "candidate": BLUE, "leader": ORANGE}
 ROWS = 46
 """More would not be read: of a longer run, the last ones are drawn."""
-
-HEARTBEATS = ("MsgHeartbeat", "MsgHeartbeatResp")
-VOTES = ("MsgVoteResp", "MsgPreVoteResp")
-ASKS = ("MsgVote", "MsgPreVote")
-CHANGES = ("raft.role", "raft.vote", "raft.append", "raft.commit")
-KINDS = {
-    "question": (BLUE, "asks for a vote"),
-    "yes": (GREEN, "yes"),
-    "no": (RED, "no"),
-    "leader": (ORANGE, "from the leader"),
-    "answer": (GREY, "answer to it"),
-}
-"""Of arrows: colour and meaning. A "no" is dashed, too, and a lost one ends with a cross."""
-
-
-def kind_of(type_: str, reject: bool) -> str:
-    """Of KINDS, the one that a message belongs to."""
-    if type_ in ASKS:
-        return "question"
-    if reject:
-        return "no"
-    if type_ in VOTES:
-        return "yes"
-    return "answer" if type_.endswith("Resp") else "leader"
-
-
-@dataclass
-class Arrow:
-    """A message: from when to when, as positions in the trace."""
-
-    source: str
-    target: str
-    sent: int
-    event: Event
-    arrived: int | None = None
-    lost: int | None = None
-
-    @property
-    def kind(self) -> str:
-        return kind_of(self.event.fields["type"], self.event.fields.get("reject", False))
-
-
-@dataclass
-class Line:
-    """What is known of a member while its line is drawn."""
-
-    role: str = "follower"
-    term: int = 0
-    up: bool = True
-    since: float = 0.0
-    notes: dict[int, list[str]] = field(default_factory=dict)
-    spans: list[tuple[float, float, str]] = field(default_factory=list)
 
 
 def space_time(
@@ -103,104 +50,20 @@ def space_time(
     step that is wrong, and `why` says what is wrong with it; nothing after it is drawn.
     Heartbeats that changed nothing are left out, unless asked for."""
     events = list(trace)
-    members = members or _members(events)
+    members = members or members_in(events)
     end = len(events) if mark is None else mark + 1
-    arrows = _arrows(events[:end], members)
+    arrows = messages_in(events[:end], members)
     shown = [
         number
         for number, event in enumerate(events[:end])
-        if since <= event.time <= until and _worth_a_row(event, members)
+        if since <= event.time <= until and worth_a_row(event, members)
     ]
     if not heartbeats:
-        quiet = _quiet(events[:end], arrows)
-        shown = [number for number in shown if number not in quiet]
-    places = _rows(events, shown, rows)
+        unseen = quiet(events[:end], arrows)
+        shown = [number for number in shown if number not in unseen]
+    places = rows_of(events, shown, rows)
     drawn = _Diagram(events, list(members), arrows, places, mark, why)
     return Figure(drawn.svg(title), _words(title, events, places, mark, why))
-
-
-def _members(events: Sequence[Event]) -> list[str]:
-    """Whoever takes part in Raft, in the order of names."""
-    return sorted({event.host: None for event in events if event.kind.startswith("raft.")})
-
-
-def _worth_a_row(event: Event, members: Sequence[str]) -> bool:
-    kind = event.kind
-    if kind in ("net.partition", "net.heal"):
-        return True
-    if event.host not in members:
-        return kind == "net.drop" and event.fields.get("source") in members
-    return kind.startswith("raft.") or (kind in ("host.crash", "host.start") and event.time > 0)
-
-
-def _arrows(events: Sequence[Event], members: Sequence[str]) -> list[Arrow]:
-    """Each message that left, with where it arrived or got lost. A trace that does not number its
-    messages pairs those of one kind in the order of their leaving."""
-    arrows: list[Arrow] = []
-    open_: dict[tuple[object, ...], list[Arrow]] = {}
-    for number, event in enumerate(events):
-        fields = event.fields
-        if event.kind == "raft.send" and event.host in members and fields["to"] in members:
-            arrow = Arrow(event.host, fields["to"], number, event)
-            arrows.append(arrow)
-            open_.setdefault(_key(event, event.host, fields["to"]), []).append(arrow)
-        elif event.kind == "raft.receive" and event.host in members:
-            waiting = open_.get(_key(event, fields["source"], event.host), [])
-            if waiting:
-                waiting.pop(0).arrived = number
-        elif event.kind == "net.drop" and "message" in fields:
-            for arrow in arrows[::-1]:
-                if arrow.event.fields.get("message") == fields["message"]:
-                    arrow.lost = number
-                    break
-    return arrows
-
-
-def _key(event: Event, source: str, target: str) -> tuple[object, ...]:
-    number = event.fields.get("message")
-    if number is not None:
-        return (number,)
-    return source, target, event.fields["type"], event.fields["term"]
-
-
-def _quiet(events: Sequence[Event], arrows: Sequence[Arrow]) -> set[int]:
-    """The events of heartbeats (and appends without entries) that changed nothing."""
-    quiet: set[int] = set()
-    for arrow in arrows:
-        fields = arrow.event.fields
-        empty = fields["type"] in HEARTBEATS or (
-            fields["type"] in ("MsgApp", "MsgAppResp")
-            and not fields.get("entries")
-            and not fields.get("reject")
-        )
-        told = arrow.arrived is not None and _changes(events, arrow.arrived)
-        if empty and not told:
-            quiet |= {arrow.sent, *(n for n in (arrow.arrived, arrow.lost) if n is not None)}
-    return quiet
-
-
-def _changes(events: Sequence[Event], arrived: int) -> bool:
-    """Did a message change its receiver's role, term, vote or log?"""
-    first = events[arrived]
-    for event in events[arrived + 1 :]:
-        if event.time != first.time:
-            return False
-        if event.host == first.host and event.kind in CHANGES:
-            return True
-    return False
-
-
-def _rows(events: Sequence[Event], shown: Sequence[int], limit: int) -> dict[int, int]:
-    """Position in the trace → row. What happened at one moment in one place shares one."""
-    places: dict[int, int] = {}
-    row, before = -1, None
-    for number in shown:
-        here = events[number].time, events[number].host
-        if here != before:
-            row, before = row + 1, here
-        places[number] = row
-    first = max(row + 1 - limit, 0)
-    return {number: at - first for number, at in places.items() if at >= first}
 
 
 class _Diagram:
@@ -263,15 +126,15 @@ class _Diagram:
                 continue
             line = self._lines[event.host]
             before = line.role, line.term, line.up
-            _take(line, event)
+            take(line, event)
             if (line.role, line.term, line.up) != before and number >= self._first:
                 y = self._y(number) if number in self._places else line.since
-                line.spans.append((line.since, y, _state(before[0], before[2])))
+                line.spans.append((line.since, y, before[0] if before[2] else "down"))
                 line.since = y
-            if number in self._places and (said := _said(event, before[:2])):
+            if number in self._places and (said := said_beside(event, before[:2])):
                 line.notes.setdefault(self._places[number], []).append(said)
         for line in self._lines.values():
-            line.spans.append((line.since, bottom - 6, _state(line.role, line.up)))
+            line.spans.append((line.since, bottom - 6, line.role if line.up else "down"))
 
     def _draw_line(self, drawing: Drawing, name: str) -> None:
         x = self._x(name)
@@ -298,10 +161,9 @@ class _Diagram:
         if arrow.arrived is not None and arrow.arrived in self._places:
             drawing.arrow(start, stop, colour=colour, thick=1.5, dash=dash)
             return
+        # lost, or under way, or on the way to somebody who is down
         share = 0.62
-        stop = (x1 + (x2 - x1) * share, y1 + (y2 - y1) * share)
-        if arrow.lost is not None:
-            stop = (stop[0], min(stop[1], y1 + 2.5 * ROW))
+        stop = x1 + (x2 - x1) * share, min(y1 + (y2 - y1) * share, y1 + 2.5 * ROW)
         drawing.line(start, stop, colour=colour, thick=1.5, dash=dash)
         if arrow.lost is not None:
             drawing.cross(*stop, radius=4)
@@ -310,7 +172,7 @@ class _Diagram:
         x = self._x(name)
         for row, notes in self._lines[name].notes.items():
             y = TOP + 14 + ROW * row
-            text = fit("; ".join(_shortened(notes)), self._column + 6, 10)
+            text = fit("; ".join(shortened(notes)), self._column + 6, 10)
             drawing.box(x + 13, y - 14, width_of(text, 10) * 0.96 + 1, 12, fill=PAPER,
                         stroke="none", radius=3)  # fmt: skip
             drawing.text(x + 14, y - 4, text, size=10)
@@ -322,7 +184,7 @@ class _Diagram:
             if event.kind in ("net.partition", "net.heal"):
                 y, colour = self._y(number), RED if event.kind == "net.partition" else GREEN
                 drawing.line((LEFT - 8, y), (WIDTH - 14, y), colour=colour, dash=colour == RED)
-                said = fit(_network(event), 420, 11)
+                said = fit(network_words(event), 420, 11)
                 wide = width_of(said, 11) + 4
                 drawing.box(WIDTH - 16 - wide, y - 9, wide, 18, fill=PAPER, stroke="none")
                 drawing.text(WIDTH - 18, y + 4, said, size=11, bold=True, colour=colour,
@@ -357,74 +219,6 @@ class _Diagram:
         drawing.text(x + 16, y + 29, "lost", size=11, colour=SOFT)
 
 
-def _take(line: Line, event: Event) -> None:
-    """What an event says of its member."""
-    fields = event.fields
-    match event.kind:
-        case "raft.role":
-            line.role, line.term = fields["role"], fields["term"]
-        case "raft.vote":
-            line.term = fields["term"]
-        case "raft.send" if fields["type"] not in ("MsgPreVote", "MsgPreVoteResp"):
-            line.term = max(line.term, fields["term"])
-        case "host.crash":
-            line.up = False
-        case "host.start":
-            line.up, line.role = True, "follower"
-
-
-def _state(role: str, up: bool) -> str:
-    return role if up else "down"
-
-
-def _said(event: Event, before: tuple[str, int]) -> str:
-    """What is written beside a member's line."""
-    fields = event.fields
-    match event.kind:
-        case "raft.role" if (fields["role"], fields["term"]) != before:
-            role, term = fields["role"], fields["term"]
-            return {
-                "leader": f"LEADER of term {term}",
-                "candidate": f"candidate, term {term}",
-                "pre-candidate": "",
-            }.get(role, f"follower, term {term}" if term != before[1] else "follower again")
-        case "raft.vote" if fields["candidate"] != event.host:
-            return f"term {fields['term']}: votes for {fields['candidate']}"
-        case "raft.send" if fields["type"] in ASKS:
-            return "would you vote for me?" if fields["type"] == "MsgPreVote" else ""
-        case "raft.append":
-            first, last, term = fields["first"], fields["last"], fields["term"]
-            which = f"entry {last}" if first == last else f"entries {first}–{last}"
-            return f"{which} (term {term})"
-        case "raft.receive" if fields["type"] == "MsgSnap":
-            return "a snapshot"
-        case "raft.commit":
-            return f"commits up to {fields['index']}"
-        case "host.crash":
-            return "crash"
-        case "host.start" if event.time > 0:
-            return "back, from its disk"
-    return ""
-
-
-def _shortened(notes: Sequence[str]) -> list[str]:
-    """What is said once need not be said again: who votes in a new term follows in it."""
-    voted = any("votes for" in note for note in notes)
-    return [note for note in dict.fromkeys(notes) if not (voted and note.startswith("follower"))]
-
-
-def _network(event: Event) -> str:
-    if event.kind == "net.heal":
-        return "network whole"
-    if links := event.fields.get("links"):
-        return "cut: " + ", ".join(links) if len(links) < 3 else "cut: " + _groups(event)
-    return "cut: " + _groups(event)
-
-
-def _groups(event: Event) -> str:
-    return " | ".join(", ".join(group) for group in event.fields["groups"])
-
-
 def _words(
     title: str, events: Sequence[Event], places: dict[int, int], mark: int | None, why: str
 ) -> str:
@@ -434,25 +228,15 @@ def _words(
     for number, event in enumerate(events[: max(places, default=-1) + 1]):
         line = lines_of.setdefault(event.host, Line())
         before = line.role, line.term
-        _take(line, event)
+        take(line, event)
         if number not in places:
             continue
-        said = _message(event) or _said(event, before)
+        said = message_words(event) or said_beside(event, before)
         if event.kind in ("net.partition", "net.heal"):
-            said = _network(event)
+            said = network_words(event)
         if said:
             sign = "  ✗ " if number == mark else "    "
             lines.append(f"{sign}{event.time:6.2f} s  {event.host:<8} {said}")
     if why:
         lines.append(f"  ✗ {why}")
     return "\n".join(lines)
-
-
-def _message(event: Event) -> str:
-    fields = event.fields
-    if event.kind == "raft.send":
-        no = " no" if fields.get("reject") else ""
-        return f"{fields['type']}{no} (term {fields['term']}) → {fields['to']}"
-    if event.kind == "net.drop":
-        return f"lost: {fields['source']} → {fields['target']}"
-    return ""

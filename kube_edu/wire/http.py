@@ -8,6 +8,7 @@ the reverse and decodes JSON, so that components see the same shapes as in the s
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import ssl
@@ -29,8 +30,13 @@ MAX_HEAD = 64 * 1024
 """Of the first line (label selectors may be long), and of each header."""
 
 
-CHUNK = 64 * 1024
-"""Messages of a stream that are ready together go out together, up to this size."""
+COMPRESS = 128 * 1024
+"""A body of this size is compressed for a client that takes it so (apiserver,
+pkg/endpoints/handlers/responsewriters/writers.go, defaultGzipThresholdBytes)."""
+
+GATHER = 0.0002
+"""Seconds, for each stream that is open, between two writes of one stream; what comes meanwhile
+gathers. So writes to streams leave time for everything else, however many there are."""
 
 
 class HttpServer:
@@ -42,6 +48,7 @@ class HttpServer:
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
+        self._streams = 0
         self._web = web.Server(
             self._answer, handler_cancellation=True, max_line_size=MAX_HEAD, max_field_size=MAX_HEAD
         )
@@ -74,15 +81,49 @@ class HttpServer:
             context = {"message": message, "exception": bug}
             asyncio.get_running_loop().call_exception_handler(context)
         if response.stream is not None:
-            return await _send_stream(incoming, response, response.stream)
-        sent = web.Response(
-            status=response.status,
-            body=_encode(response.body),
-            headers={"content-type": _content_type(response.body), **response.headers},
-        )
+            return await self._send_stream(incoming, response, response.stream)
+        body = _encode(response.body) or b""
+        headers = {"content-type": _content_type(response.body), **response.headers}
+        if len(body) >= COMPRESS and "gzip" in incoming.headers.get("accept-encoding", ""):
+            body = await asyncio.to_thread(gzip.compress, body, 1)
+            headers["content-encoding"] = "gzip"
+        sent = web.Response(status=response.status, body=body, headers=headers)
         if response.status == 413:
             sent.force_close()  # the rest of the body stays unread
         return sent
+
+    async def _send_stream(
+        self, incoming: web.BaseRequest, response: Response, messages: AsyncIterator[Any]
+    ) -> web.StreamResponse:
+        self._streams += 1
+        try:
+            headers = {"content-type": "application/json", **response.headers}
+            sent = web.StreamResponse(status=response.status, headers=headers)
+            await sent.prepare(incoming)
+            await self._send_messages(sent, messages)
+            await sent.write_eof()
+        except ConnectionError:  # the client's connection, or the one that the stream comes over
+            if incoming.transport is not None:
+                incoming.transport.abort()
+        finally:
+            self._streams -= 1
+            await response.close()
+        return sent
+
+    async def _send_messages(self, sent: web.StreamResponse, messages: AsyncIterator[Any]) -> None:
+        """What is ready together goes out together: in a burst, the watchers of a resource would
+        else cost a system call for each of them and each event."""
+        now = asyncio.get_running_loop().time
+        ready = getattr(messages, "ready", None)
+        quiet_until = now()
+        async for message in messages:
+            batch = [message]
+            if ready is not None:
+                if now() < quiet_until:
+                    await asyncio.sleep(quiet_until - now())
+                batch += ready()
+                quiet_until = now() + GATHER * self._streams
+            await sent.write(b"".join([_encode(each) or b"" for each in batch]))
 
 
 class HttpConnection:
@@ -141,7 +182,7 @@ class HttpConnection:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ssl=self._tls or True),
                 timeout=aiohttp.ClientTimeout(total=None),
-                skip_auto_headers=("content-type", "user-agent"),
+                skip_auto_headers=("accept-encoding", "content-type", "user-agent"),
             )
         return self._session
 
@@ -183,28 +224,6 @@ def _peer(incoming: web.BaseRequest) -> Peer:
             names.setdefault(attribute, []).append(value)
     address = (incoming.remote or "").partition("%")[0]
     return Peer(address, names["commonName"][-1], tuple(names["organizationName"]))
-
-
-async def _send_stream(
-    incoming: web.BaseRequest, response: Response, messages: AsyncIterator[Any]
-) -> web.StreamResponse:
-    try:
-        headers = {"content-type": "application/json", **response.headers}
-        sent = web.StreamResponse(status=response.status, headers=headers)
-        await sent.prepare(incoming)
-        waiting = bytearray()
-        async for message in messages:
-            waiting += _encode(message) or b""
-            if len(waiting) >= CHUNK or not getattr(messages, "ready", False):
-                await sent.write(waiting)
-                waiting = bytearray()
-        await sent.write_eof()
-    except ConnectionError:  # the client's connection, or the one that the stream comes over
-        if incoming.transport is not None:
-            incoming.transport.abort()
-    finally:
-        await response.close()
-    return sent
 
 
 # --- the client's side

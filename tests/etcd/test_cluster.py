@@ -132,6 +132,27 @@ class TestReplication:
         assert {server.node.leader for server in world.servers.values()} == {leader}
         assert {server.node.term for server in world.servers.values()} == {term}
 
+    def test_what_is_committed_is_applied_without_waiting_for_a_slow_disk(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world = World()
+        leader = world.elect()
+        follower = next(name for name in world.names if name != leader)
+        disk = world.sim.machines[follower].disks["etcd"]
+        sync = disk.sync
+
+        async def slow(path: str) -> None:
+            await asyncio.sleep(5)
+            await sync(path)
+
+        monkeypatch.setattr(disk, "sync", slow)
+        world.put("x", "1", leader)
+        world.put("x", "2", leader)
+        world.sim.run_for(6)  # the first is written here, and the second is not; others have both
+        stored = world.servers[follower].store.get(b"x")
+        assert stored is not None
+        assert stored.value == b"2"
+
     def test_what_one_member_takes_all_members_have(self) -> None:
         world = World()
         world.put("a", "1", "etcd-1")

@@ -174,7 +174,7 @@ WRONG = [
     (returns_what_it_read, "returns 0; it should return the number 1"),
     (not_less, "the comparison held, though"),
     (takes_it_away_first, "it deletes the counter"),
-    (forgets_await, "raised AttributeError"),
+    (forgets_await, "is an `await` missing?"),
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kube_edu.host import Handler, Request, Response
-from kube_edu.wire.http import MAX_BODY, HttpConnection, HttpServer
+from kube_edu.wire.http import COMPRESS, MAX_BODY, HttpConnection, HttpServer
 
 Conversation = Callable[[HttpConnection], Awaitable[None]]
 
@@ -63,6 +63,53 @@ def test_bodies_travel_as_what_they_are(body: Any, read: Any) -> None:
 
     async def conversation(client: HttpConnection) -> None:
         assert (await client.request(Request("GET", "/"))).body == read
+
+    converse(handler, conversation)
+
+
+def test_a_long_body_is_compressed_for_who_takes_it_so() -> None:
+    body = {"data": "x" * COMPRESS}
+
+    async def handler(request: Request) -> Response:
+        return Response(body=body)
+
+    async def conversation(client: HttpConnection) -> None:
+        plain = await client.request(Request("GET", "/"))
+        assert (plain.body, "content-encoding" in plain.headers) == (body, False)
+        packed = await client.request(Request("GET", "/", headers={"accept-encoding": "gzip"}))
+        assert (packed.body, packed.headers["content-encoding"]) == (body, "gzip")
+
+    converse(handler, conversation)
+
+
+def test_what_is_ready_together_comes_whole_and_in_order() -> None:
+    class Numbers:
+        """Counts to a thousand; up to ten numbers are ready at any time."""
+
+        def __init__(self) -> None:
+            self.last = 0
+
+        def __aiter__(self) -> Numbers:
+            return self
+
+        async def __anext__(self) -> dict[str, int]:
+            if self.last == 1000:
+                raise StopAsyncIteration
+            self.last += 1
+            return {"n": self.last}
+
+        def ready(self) -> list[dict[str, int]]:
+            numbers = range(self.last + 1, min(self.last + 10, 1000) + 1)
+            self.last += len(numbers)
+            return [{"n": number} for number in numbers]
+
+    async def handler(request: Request) -> Response:
+        return Response(stream=Numbers())
+
+    async def conversation(client: HttpConnection) -> None:
+        answer = await client.request(Request("GET", "/", (("watch", "true"),)))
+        assert answer.stream is not None
+        assert [each["n"] async for each in answer.stream] == list(range(1, 1001))
 
     converse(handler, conversation)
 

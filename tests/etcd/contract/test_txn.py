@@ -170,6 +170,7 @@ def test_one_operation_that_fails_undoes_all(store: Run) -> None:
         ((put("b"), delete("b")), "duplicate key given in txn request"),
         ((put("a"), nested(put("a"))), "duplicate key given in txn request"),
         ((put(""),), "key is not provided"),
+        ((RequestOp(),), "key not found"),
         (tuple(put(f"{n}") for n in range(129)), "too many operations in txn request"),
     ],
 )
