@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import padding
@@ -61,7 +62,7 @@ class AesCbc:
         return unpadder.update(padded) + unpadder.finalize()
 
 
-_KINDS = {"aesgcm": AesGcm, "aescbc": AesCbc}
+_KINDS: dict[str, Callable[[str, bytes], Provider]] = {"aesgcm": AesGcm, "aescbc": AesCbc}
 
 
 def encryption(config: Object) -> Encryption:
@@ -83,10 +84,10 @@ def _providers(said: Object) -> list[Provider]:
     """One for each key; the first key seals."""
     if "identity" in said:
         return [Identity()]
-    kind, settings = next(iter(said.items()), ("", {}))
+    kind = next(iter(said), "")
     if kind not in _KINDS:
         raise ValueError(f"no provider is called {kind!r}: there are {', '.join(_KINDS)}, identity")
     return [
         _KINDS[kind](key["name"], base64.b64decode(key["secret"], validate=True))
-        for key in settings["keys"]
+        for key in said[kind]["keys"]
     ]
