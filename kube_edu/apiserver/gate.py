@@ -63,7 +63,7 @@ class Gate:
         self._client = ApiClient(Loopback(serve), "kube-apiserver")
         self._informers = Informers(self._client, host)
         self._open = asyncio.Event()
-        self._tokens = ServiceAccountTokens(host, options.signer, options.issuer, lookup)
+        self.tokens = ServiceAccountTokens(host, options.signer, options.issuer, lookup)
         audiences = [options.issuer]
         authentication = Authentication(self._authenticators(options, lookup, audiences), audiences)
         self.rbac = Rbac(self._informers, allows)
@@ -104,14 +104,14 @@ class Gate:
         where = (call.target, call.namespace, call.name)
         attributes = Attributes("create", *where, request, None, call.user, call.subresource)
         await self.admission.validate(attributes)
-        return await self._tokens.issue(call.namespace, call.name, request)
+        return await self.tokens.issue(call.namespace, call.name, request)
 
     def _authenticators(
         self, options: Options, lookup: Lookup, audiences: Sequence[str]
     ) -> list[TokenAuthenticator]:
         found = [
             token_file(options.tokens, audiences),
-            self._tokens.authenticate,
+            self.tokens.authenticate,
             bootstrap_tokens(self._host, lookup, audiences),
         ]
         if options.oidc is not None:

@@ -163,6 +163,9 @@ class ApiServer:
             return Response(body=openapi.document(path.removeprefix("/openapi/v3/")))
         if path.startswith(("/api", "/apis")):
             return discover(call.request, f"{self._host.address}:{self._port}")
+        found = self._gate.tokens.discovery(path, f"{self._host.address}:{self._port}")
+        if found is not None:
+            return Response(body=found)
         raise no_such_path()
 
     def _readyz(self) -> Response:

@@ -305,3 +305,15 @@ def test_impersonation_needs_the_right_to_it() -> None:
         assert (await acting(mallory, impersonate_group="system:masters")).status == 500
 
     run(scenario)
+
+
+def test_others_can_check_a_token_with_what_the_server_publishes() -> None:
+    async def scenario(world: World) -> None:
+        token = (await token_for(world, audiences=["vault"]))["status"]["token"]
+        config = await world.ask("GET", "/.well-known/openid-configuration")
+        assert config["issuer"] == ISSUER and config["jwks_uri"].endswith("/openid/v1/jwks")
+        keys = jwt.read_keys(await world.ask("GET", "/openid/v1/jwks"))
+        assert jwt.verify(token, keys)["sub"] == "system:serviceaccount:default:robot"
+        assert (await world.raw("GET", "/openid/v1/jwks", peer=NOBODY)).status == 403
+
+    run(scenario)
