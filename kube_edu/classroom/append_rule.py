@@ -37,101 +37,91 @@ GAP = replace(LATE, acts=tuple(act for act in LATE.acts if act.what != "duplicat
 """Messages are lost, and later ones come through."""
 
 
-class Page:
-    """The follower's log in the student's hands: to read, and to append to. Not copied, for what
-    is appended shall count."""
+class Page(Log):
+    """A copy of a member's log, for the student's function to read and to append to."""
 
     def __init__(self, log: Log) -> None:
-        self._log = log
+        super().__init__(log.entries(log.first_index), log.snapshot)
+        self.commit = log.commit
+        self.appended: list[Sequence[Entry]] = []
         self.error = ""
-
-    def __deepcopy__(self, memo: Any) -> Page:
-        return self
-
-    def term(self, index: int) -> int:
-        return self._log.term(index)
-
-    def entries(self, first: int, last: int | None = None) -> list[Entry]:
-        return self._log.entries(first, last)
-
-    @property
-    def first_index(self) -> int:
-        return self._log.first_index
-
-    @property
-    def last_index(self) -> int:
-        return self._log.last_index
-
-    @property
-    def last_term(self) -> int:
-        return self._log.last_term
-
-    @property
-    def commit(self) -> int:
-        return self._log.commit
 
     def append(self, entries: Sequence[Entry]) -> None:
         try:
-            self._log.append(list(entries))
+            super().append(entries)
         except SafetyError as error:
             self.error = str(error)
             raise
+        self.appended.append(entries)
+
+    def __deepcopy__(self, memo: Any) -> Page:
+        return self  # it is a copy
 
     def __repr__(self) -> str:
-        return f"log with the terms {' '.join(str(e.term) for e in self.entries(1))}"
+        return f"log with the terms {' '.join(str(entry.term) for entry in all_of(self))}"
+
+
+def all_of(log: Log) -> list[Entry]:
+    return log.entries(log.first_index)
 
 
 def _watch(trial: Trial, guard: Guard) -> Rules:
     def rule(log: Log, request: Message) -> bool:
-        before = log.entries(log.first_index)
-        right = Log(before, log.snapshot)
+        yours, right = Page(log), Page(log)
         takes = append_entries(right, request)
-        page = Page(log)
-        try:
-            answer = guard.call(page, request)
-        except Slip:
-            if not page.error:
-                raise
-            wrong = _refused_by_log(page.error, before, takes, log, request)
-            trial.found(
-                replace(
-                    wrong,
-                    rows=_rows(trial, before, request, before, right.entries(right.first_index)),
-                )
-            )
-            return False
-        if not isinstance(answer, bool):
-            raise guard.slip(f"it returned {answer!r:.40}: say True if the entries are taken, "
-                             "False if they are refused")  # fmt: skip
-        after, due = log.entries(log.first_index), right.entries(right.first_index)
-        found = _misjudged(before, request, (answer, after), (takes, due))
-        trial.found(found and replace(found, rows=_rows(trial, before, request, after, due)))
+        answer = _answer(guard, yours, request)
+        wrong = _misjudged(log, request, (answer, yours), (takes, right))
+        trial.found(wrong and replace(wrong, rows=_rows(trial, log, request, yours, right)))
+        for entries in yours.appended:
+            log.append(entries)
         return answer
 
     return replace(Rules(), append_entries=rule)
+
+
+def _answer(guard: Guard, page: Page, request: Message) -> bool:
+    """What the student's function says; False if it asked the log for something impossible."""
+    try:
+        answer = guard.call(page, request)
+    except Slip:
+        if page.error:
+            return False
+        raise
+    if not isinstance(answer, bool):
+        raise guard.slip(
+            f"it returned {answer!r:.40}: say True if the entries are taken, False if they are "
+            "refused"
+        )
+    return answer
 
 
 def judge_append(answer: Callable[..., Any], report: Report) -> Verdict:
     return judge_rule(_watch, [GAP, FIGURE_7, LATE], answer, report)
 
 
-Outcome = tuple[bool, list[Entry]]
+Outcome = tuple[bool, Page]
 
 
-def _misjudged(
-    before: list[Entry], request: Message, yours: Outcome, right: Outcome
-) -> Wrong | None:
+def _misjudged(log: Log, request: Message, yours: Outcome, right: Outcome) -> Wrong | None:
     """What is wrong with an outcome: the answer, and the log afterwards."""
-    (answer, after), (takes, wanted) = yours, right
-    if answer == takes and after == wanted:
+    (answer, page), (takes, wanted) = yours, right
+    if page.error:
+        return _impossible(log, page.error) if takes else _should_refuse(log, request)
+    if answer == takes and all_of(page) == all_of(wanted):
         return None
     if not takes:
-        return _should_refuse(before, request, answer)
+        return _should_refuse(log, request) if answer else _refuses_and_changes(request)
     if not answer:
-        return _should_take(before, request)
-    at, gone = _first_difference(after, wanted)
+        return _should_take(log, request)
+    return _should_bring(page, wanted, request)
+
+
+def _should_bring(page: Page, wanted: Page, request: Message) -> Wrong:
+    """The answer is right, and the log afterwards is not."""
+    longest = max(page.last_index, wanted.last_index)
+    at = next(i for i in range(1, longest + 1) if page.entries(i, i) != wanted.entries(i, i))
     marks = [LogMark("yours", at)]
-    if gone and at > request.index + len(request.entries):
+    if at > request.index + len(request.entries):
         return Wrong(
             "it cuts off entries without a conflict",
             f"entry {at} is gone. The request is an old one, overtaken by a newer one that had "
@@ -140,14 +130,13 @@ def _misjudged(
             f"{at}, and the leader counts on that.",
             marks=marks,
         )
-    kept = next((entry.term for entry in after if entry.index == at), 0)
     sent = next((entry.term for entry in request.entries if entry.index == at), 0)
-    if kept:
+    if page.term(at):
         return Wrong(
             "it keeps an entry that conflicts with the leader's",
-            f"entry {at} stays as it was, of term {kept}, though the leader has one of term {sent} "
-            "there. The leader's log is right: from the first conflict on, the follower's own "
-            "entries give way.",
+            f"entry {at} stays as it was, of term {page.term(at)}, though the leader has one of "
+            f"term {sent} there. The leader's log is right: from the first conflict on, the "
+            "follower's own entries give way.",
             marks=marks,
         )
     return Wrong(
@@ -158,35 +147,36 @@ def _misjudged(
     )
 
 
-def _should_refuse(before: list[Entry], request: Message, answer: bool) -> Wrong:
-    index, term = request.index, request.log_term
-    last = before[-1].index if before else 0
-    marks = [LogMark("follower", index)]
-    if not answer:
-        return Wrong(
-            "it changes the log, and refuses",
-            "the request is refused, rightly, but the log is not what it was: to refuse is to "
-            "leave everything as it is.",
-            marks=marks,
-        )
-    if index > last:
+def _refuses_and_changes(request: Message) -> Wrong:
+    return Wrong(
+        "it changes the log, and refuses",
+        "the request is refused, rightly, but the log is not what it was: to refuse is to "
+        "leave everything as it is.",
+        marks=[LogMark("follower", request.index)],
+    )
+
+
+def _should_refuse(log: Log, request: Message) -> Wrong:
+    index, marks = request.index, [LogMark("follower", request.index)]
+    if index > log.last_index:
         return Wrong(
             "no consistency check: there is a gap",
-            f"the entries follow entry {index}, and this log ends at {last}. True says that the "
-            "log is the leader's up to the last entry of the request; here entries are missing.",
+            f"the entries follow entry {index}, and this log ends at {log.last_index}. True says "
+            "that the log is the leader's up to the last entry of the request; here entries are "
+            "missing.",
             marks=marks,
         )
-    mine = next((entry.term for entry in before if entry.index == index), 0)
     return Wrong(
         "no consistency check: the terms are not compared",
-        f"the entries follow entry {index} of term {term}, and entry {index} here is of term "
-        f"{mine}: these logs part before the request begins. Taken all the same, two logs with "
-        "the same last entry would differ before it (section 5.3, Log Matching).",
+        f"the entries follow entry {index} of term {request.log_term}, and entry {index} here is "
+        f"of term {log.term(index)}: these logs part before the request begins. Taken all the "
+        "same, two logs with the same last entry would differ before it (section 5.3, Log "
+        "Matching).",
         marks=marks,
     )
 
 
-def _should_take(before: list[Entry], request: Message) -> Wrong:
+def _should_take(log: Log, request: Message) -> Wrong:
     marks = [LogMark("follower", max(request.index, 1))]
     if request.index == 0:
         return Wrong(
@@ -195,31 +185,20 @@ def _should_take(before: list[Entry], request: Message) -> Wrong:
             "has. log.term(0) is 0.",
             marks=marks,
         )
-    last = before[-1].index if before else 0
-    if request.index < last:
+    has = f"this log has entry {request.index} of term {request.log_term}, which the entries follow"
+    if request.index < log.last_index:
         return Wrong(
             "it only takes entries at the end of its log",
-            f"this log has entry {request.index} of term {request.log_term}, which the entries "
-            f"follow, and goes on to entry {last}. That is no reason to refuse: what is there may "
-            "be the same, or wrong. Refused, the leader never gets past it.",
+            f"{has}, and goes on to entry {log.last_index}. That is no reason to refuse: what is "
+            "there may be the same, or wrong. Refused, the leader never gets past it.",
             marks=marks,
         )
-    return Wrong(
-        "it refuses what fits",
-        f"this log has entry {request.index} of term {request.log_term}, which the entries follow: "
-        "nothing stands against them"
-        + ("" if request.entries else " (there are none, which is no reason either)")
-        + ".",
-        marks=marks,
-    )
+    none = "" if request.entries else " (there are none, which is no reason either)"
+    return Wrong("it refuses what fits", f"{has}: nothing stands against them{none}.", marks=marks)
 
 
-def _refused_by_log(
-    error: str, before: list[Entry], takes: bool, log: Log, request: Message
-) -> Wrong:
+def _impossible(log: Log, error: str) -> Wrong:
     """The student's log.append was one that no log does."""
-    if not takes:
-        return _should_refuse(before, request, True)
     if "gap" in error:
         return Wrong(
             "it leaves a gap",
@@ -234,30 +213,20 @@ def _refused_by_log(
     )
 
 
-def _first_difference(after: list[Entry], wanted: list[Entry]) -> tuple[int, bool]:
-    """The first index at which a log is not what it should be, and whether it ends before it."""
-    for yours, right in zip(after, wanted, strict=False):
-        if yours != right:
-            return right.index, False
-    rest = (wanted if len(wanted) > len(after) else after)[min(len(wanted), len(after)) :]
-    return rest[0].index, len(after) < len(wanted)
-
-
-def _rows(
-    trial: Trial, before: list[Entry], request: Message, after: list[Entry], wanted: list[Entry]
-) -> list[LogRow]:
-    leader, follower = trial.world.nodes.get(request.source), trial.world.nodes[request.to]
-    commit = min(follower.log.commit, len(before))
+def _rows(trial: Trial, log: Log, request: Message, yours: Page, right: Page) -> list[LogRow]:
+    leader = trial.world.nodes.get(request.source)
     rows = []
     if leader is not None:
-        there = tuple(leader.log.entries(leader.log.first_index))
+        there = all_of(leader.log)
         rows.append(LogRow(f"{leader.name}, now", there, leader.term, leader.log.commit))
     follows = f"follows {request.index} of term {request.log_term}"
-    rows.append(LogRow("follower", tuple(before), note=f"{request.to}, before", commit=commit))
-    rows.append(LogRow("request", request.entries, note=follows))
-    rows.append(LogRow("yours", tuple(after), note="afterwards"))
-    rows.append(LogRow("right", tuple(wanted), note="afterwards"))
-    return rows
+    return [
+        *rows,
+        LogRow("follower", all_of(log), note=f"{request.to}, before", commit=log.commit),
+        LogRow("request", request.entries, note=follows),
+        LogRow("yours", all_of(yours), note="afterwards"),
+        LogRow("right", all_of(right), note="afterwards"),
+    ]
 
 
 APPEND = Exercise(

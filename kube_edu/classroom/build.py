@@ -116,6 +116,7 @@ def _execute(notebook: Any, folder: Path) -> Any:
         timeout=600,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,  # how text is cut into pieces depends on the clock
         skip_cells_with_tag=FOR_REAL,
         resources={"metadata": {"path": str(folder)}},
     )

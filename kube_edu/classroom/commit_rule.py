@@ -33,7 +33,7 @@ HALF = Plan(
 def _watch(trial: Trial, guard: Guard) -> Rules:
     def rule(leader: Leader) -> int:
         right = commit_index(leader)
-        answer = number(guard, replace(leader, log=Page(leader.log)))  # type: ignore[arg-type]
+        answer = number(guard, replace(leader, log=Page(leader.log)))
         name = next(n for n, node in trial.world.nodes.items() if node.log is leader.log)
         found = _misjudged(leader, name, max(answer, leader.commit), right)
         trial.found(found and replace(found, rows=world_rows(trial.world)))
@@ -62,7 +62,7 @@ def _misjudged(leader: Leader, name: str, answer: int, right: int) -> Wrong | No
 
 def _too_early(leader: Leader, answer: int) -> Wrong:
     members, majority, have = _counted(leader, answer)
-    where = f"entry {answer} is on the disks of {have} of {members} members"
+    where = f"entry {answer} is known to be on {have} of {members} disks"
     if have >= majority:
         return Wrong(
             "it commits an entry of an older term by counting",
@@ -80,8 +80,8 @@ def _too_early(leader: Leader, answer: int) -> Wrong:
     if have == majority - 1:
         return Wrong(
             "it counts one too few",
-            f"{where}, the leader among them: it is in leader.match as everybody else is, and must "
-            f"not be added to it. A majority of {members} is {majority}.",
+            f"{where}, the leader's among them: it is in leader.match as everybody else is, and "
+            f"must not be added to it. A majority of {members} is {majority}.",
         )
     return Wrong(
         "it commits what hardly anybody has",
@@ -91,20 +91,20 @@ def _too_early(leader: Leader, answer: int) -> Wrong:
 
 def _too_late(leader: Leader, answer: int, right: int) -> Wrong:
     members, majority, have = _counted(leader, right)
-    due = f"you stay at entry {answer}, and {have} of {members} members have entry {right}"
+    due = f"you stay at entry {answer}, and entry {right} is on {have} of {members} disks"
     between = range(leader.commit + 1, right)
     old = next((i for i in between if leader.log.term(i) != leader.term), 0)
     if answer < old:
         return Wrong(
             "it never gets past the entries of older terms",
-            f"{due}, which is of the leader's own term. Entry {old}, of term "
+            f"{due}, and is of the leader's own term. Entry {old}, of term "
             f"{leader.log.term(old)}, is not committed by counting, but along with entry {right}: "
             "whoever has that one has all before it.",
         )
     if answer == leader.commit and have == majority:
         return Wrong(
             "it waits for more than a majority",
-            f"{due}, the leader among them. That is a majority. Waiting for more, the "
+            f"{due}, the leader's among them. That is a majority. Waiting for more, the "
             "cluster would stand still as soon as one member is lost that it could do without.",
         )
     return Wrong(

@@ -32,7 +32,7 @@ def _words(event: Event | None) -> str:
         return "nothing more"
     if event.kind == "lab.step":
         return f"{event.time:.2f} s  {event.host}  {event.fields['what']}"
-    hidden = ("rv", "user", "packet", "mode")
+    hidden = ("rv", "user", "packet", "mode", "message")
     fields = " ".join(
         f"{name}={value}" for name, value in event.fields.items() if name not in hidden
     )

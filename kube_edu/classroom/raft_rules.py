@@ -20,7 +20,7 @@ from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_scenes import random_plans
 from kube_edu.classroom.search import first_failing, shrink, without_one
-from kube_edu.raft import Role, Rules
+from kube_edu.raft import Rules
 from kube_edu.trace import Event
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.logs import LogMark, LogRow, log_rows, logs
@@ -220,9 +220,3 @@ def world_rows(world: World) -> list[LogRow]:
 def world_logs(world: World, title: str) -> Figure:
     """The logs of a world's members, drawn."""
     return logs(title, world_rows(world))
-
-
-def leader_in(world: World) -> str:
-    """Who acts as leader of the newest term."""
-    leaders = [n for n in world.nodes.values() if n.role is Role.LEADER]
-    return max(leaders, key=lambda node: node.term).name if leaders else ""

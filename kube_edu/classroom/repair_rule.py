@@ -92,8 +92,8 @@ def _misjudged(log: Log, refusal: Message, answer: int, right: int) -> Wrong | N
     return Wrong(
         "it goes back further than it need",
         f"the logs may well agree up to entry {right - 1}, and you would send everything from "
-        f"entry {answer} on. That may be gigabytes; or these entries are no longer there, and a "
-        "whole snapshot has to go instead.",
+        f"entry {answer} on. In a log that is old these are many; and where they are gone already "
+        "a whole snapshot has to go instead.",
     )
 
 

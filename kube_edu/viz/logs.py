@@ -8,7 +8,7 @@ leader's; a triangle shows up to where the leader knows that the log is like its
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kube_edu.raft import ConfChangeType, Entry, RaftNode, Role
@@ -62,9 +62,9 @@ class LogMark:
     text: str = field(default="", compare=False)
 
 
-def log_rows(nodes: Mapping[str, RaftNode], down: Collection[str] = ()) -> list[LogRow]:
+def log_rows(nodes: Mapping[str, RaftNode]) -> list[LogRow]:
     """The logs of members as they are now."""
-    leader = leading([node for name, node in nodes.items() if name not in down])
+    leader = leading(list(nodes.values()))
     known = leader.leadership.progress if leader is not None and leader.leadership else {}
     return [
         LogRow(
@@ -72,10 +72,9 @@ def log_rows(nodes: Mapping[str, RaftNode], down: Collection[str] = ()) -> list[
             tuple(node.log.entries(node.log.first_index)),
             node.term,
             node.log.commit,
-            node.role is Role.LEADER and name not in down,
-            name not in down,
-            node.log.first_index - 1,
-            known[name].match if name in known and node is not leader else None,
+            node.role is Role.LEADER,
+            snapshot=node.log.first_index - 1,
+            match=known[name].match if name in known and node is not leader else None,
         )
         for name, node in nodes.items()
     ]

@@ -10,7 +10,7 @@ from kube_edu.viz.figure import Figure
 from kube_edu.viz.raft_steps import KINDS, ROLES, kind_of
 from kube_edu.viz.svg import FAINT, GREY, INK, PAPER, RED, SKY, SOFT, Drawing, fit, width_of
 
-WIDTH, HEIGHT, MIDDLE = 800.0, 470.0, (400.0, 232.0)
+WIDTH, HEIGHT, MIDDLE = 800.0, 470.0, (400.0, 241.0)
 RADIUS, DISC = 150.0, 33.0
 CELL = 15.0
 CELLS = 8

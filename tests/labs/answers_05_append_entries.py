@@ -140,6 +140,29 @@ def by_length():
     return append_entries
 
 
+def only_the_last_one():
+    def append_entries(log, request):
+        if log.term(request.index) != request.log_term:
+            return False
+        last = request.entries[-1:]
+        if last and log.term(last[0].index) != last[0].term:
+            log.append(last)
+        return True
+
+    return append_entries
+
+
+def writes_it_all_anew():
+    def append_entries(log, request):
+        if log.term(request.index) != request.log_term:
+            return False
+        if any(log.term(entry.index) != entry.term for entry in request.entries):
+            log.append([*log.entries(1, request.index), *request.entries])
+        return True
+
+    return append_entries
+
+
 WRONG = [
     (truncates_always, "an old one, overtaken by a newer one"),
     (never_truncates, "stays as it was"),
@@ -153,6 +176,8 @@ WRONG = [
     (one_off, "the log afterwards ends before it"),
     (takes_first_and_checks_then, "the log is not what it was"),
     (by_length, "stays as it was"),
+    (only_the_last_one, "would leave a gap"),
+    (writes_it_all_anew, "whatever has been committed"),
 ]
 
 

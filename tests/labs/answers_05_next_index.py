@@ -83,7 +83,7 @@ def never_ends():
 WRONG = [
     (one_back, "a million refusals"),
     (by_index_alone, "which you would have it build on"),
-    (from_the_beginning, "gigabytes"),
+    (from_the_beginning, "you would send everything from entry 1 on"),
     (same_again, "which comes after it"),
     (by_term_alone, "agree up to entry"),
     (off_by_one, "The first entry of a log is entry 1"),
