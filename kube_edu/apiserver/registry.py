@@ -284,6 +284,7 @@ def _attributes(call: Call, verb: str, obj: Object, old: Object | None = None) -
         call.subresource,
         call.dry_run,
         call.warnings,
+        call.annotations,
     )
 
 

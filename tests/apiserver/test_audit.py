@@ -7,7 +7,7 @@ from typing import Any
 
 from kube_edu.api.meta import Object
 from kube_edu.host import Peer
-from tests.apiserver.fakes import World, config_map
+from tests.apiserver.fakes import World, config_map, pod
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 ALICE = Peer("10.0.0.9", "alice", ("devs",))
@@ -80,3 +80,15 @@ def test_who_impersonates_is_named_with_whom() -> None:
     event = logged({"level": "Metadata"}, asks=acts)[-1]
     assert event["user"]["username"] == "kubernetes-admin"
     assert event["impersonatedUser"]["username"] == "alice"
+
+
+def test_pod_security_notes_what_it_would_have_refused() -> None:
+    async def runs(world: World) -> None:
+        label = {"pod-security.kubernetes.io/audit": "baseline"}
+        await world.patch("/api/v1/namespaces/default", {"metadata": {"labels": label}})
+        await world.ask("POST", "/api/v1/namespaces/default/pods", pod(hostNetwork=True))
+
+    event = logged({"level": "Metadata"}, asks=runs)[-1]
+    assert event["annotations"]["pod-security.kubernetes.io/audit-violations"] == (
+        'would violate PodSecurity "baseline:latest": host namespaces (hostNetwork=true)'
+    )

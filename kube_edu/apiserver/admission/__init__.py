@@ -38,6 +38,8 @@ class Attributes:
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
     """Texts to be shown to the user."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What the audit log is to be told."""
 
     def is_about(self, plural: str, *verbs: str) -> bool:
         """Whether it is one of these verbs on this resource itself, no subresource."""
