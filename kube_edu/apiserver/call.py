@@ -45,6 +45,8 @@ class Call:
     user: User = ANONYMOUS
     dry_run: bool = False
     """Everything but the write."""
+    twice: list[str] = field(default_factory=list)
+    """Paths of fields that stand more than once in the body."""
     warnings: list[str] = field(default_factory=list)
     """Texts for Warning headers, which kubectl prints."""
     annotations: dict[str, str] = field(default_factory=dict)

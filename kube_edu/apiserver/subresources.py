@@ -72,7 +72,7 @@ class Subresources:
         if call.verb == "get":
             return Response(body=scale_of((await self._reader.get(call)).decoded()))
         is_patch, content_type = call.verb == "patch", media_type_of(call.request)
-        body = read_body(call.request) if is_patch else read_object(call, *_SCALE)
+        body = read_body(call) if is_patch else read_object(call, *_SCALE)
 
         def change(workload: Object) -> Object:
             if not is_patch:
