@@ -35,10 +35,9 @@ from kube_edu.host import Host
 from kube_edu.host.identity import NOBODY
 from kube_edu.kubelet.cri.simulated import SimulatedRuntime
 from kube_edu.proxy import iptables
-from kube_edu.sim import Machine, Network, Simulation
+from kube_edu.sim import Machine, Network, Simulation, keys
 from kube_edu.sim.curl import CurlError, http_get
 from kube_edu.sim.dataplane import DataPlane, NodeNetwork
-from kube_edu.sim.keys import SERVICE_ACCOUNTS
 from kube_edu.sim.machine import Main
 from kube_edu.trace import Event, Trace
 
@@ -273,7 +272,7 @@ class Cluster:
                 parts.kube_apiserver,
                 etcd_members=self._members,
                 service_cidr=SERVICE_CIDR,
-                options=Options(SERVICE_ACCOUNTS, explain=True),
+                options=Options(keys.SERVICE_ACCOUNTS, explain=True),
                 roles=self.roles,
             ),
             "kube-controller-manager": partial(
@@ -281,6 +280,7 @@ class Cluster:
                 apiserver=APISERVER,
                 cluster_cidr=CLUSTER_CIDR,
                 root_ca="there are no certificates in a simulation\n",
+                sign=keys.sign,
                 roles=self.roles,
             ),
             "kube-scheduler": partial(parts.kube_scheduler, apiserver=APISERVER, roles=self.roles),

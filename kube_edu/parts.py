@@ -23,6 +23,7 @@ from kube_edu.apiserver.options import Options
 from kube_edu.client import ApiClient, apply
 from kube_edu.client.kubectl import Kubectl
 from kube_edu.controllers import ControllerManager
+from kube_edu.controllers.certificates import Sign
 from kube_edu.controllers.replicaset import manage_replicas
 from kube_edu.etcd import EtcdClient, EtcdServer
 from kube_edu.etcd.services import Services
@@ -118,14 +119,16 @@ async def kube_apiserver(
 
 
 async def kube_controller_manager(
-    host: Host, *, apiserver: str, cluster_cidr: str, root_ca: str, roles: Roles
+    host: Host, *, apiserver: str, cluster_cidr: str, root_ca: str, sign: Sign, roles: Roles
 ) -> None:
+    """`sign` is the cluster's authority, whose certificate is `root_ca`."""
     await ControllerManager(
         host,
         api_client(host, apiserver, "controller-manager", "kube-controller-manager"),
         host.connect(apiserver, identity=NOBODY),
         cluster_cidr=cluster_cidr,
         root_ca=root_ca,
+        sign=sign,
         manage_replicas=roles.get("replicaset.manage_replicas", manage_replicas),
     ).run()
 

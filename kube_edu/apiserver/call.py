@@ -51,6 +51,8 @@ class Call:
     """Texts for Warning headers, which kubectl prints."""
     story: list[tuple[str, str, str]] = field(default_factory=list)
     """What the gate did with it, for the trace: (stage, by whom or what, verdict)."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What the audit log is told of the decisions that were made."""
     problem: ApiError | None = None
     """Why the URL says nothing that can be served: told only to who may ask at all."""
 

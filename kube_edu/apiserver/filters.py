@@ -102,6 +102,9 @@ def authorize(authorizer: Authorizer) -> Filter:
     async def check(call: Call, following: Next) -> Response:
         access = access_of(call)
         decision = await authorizer(access)
+        verdict = "allow" if decision.allowed else "forbid"
+        call.annotations["authorization.k8s.io/decision"] = verdict
+        call.annotations["authorization.k8s.io/reason"] = decision.reason
         if not decision.allowed:
             call.story.append(("may", "forbid", decision.reason))
             raise refusal(access, decision.reason)

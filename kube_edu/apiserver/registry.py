@@ -285,6 +285,7 @@ def _attributes(call: Call, verb: str, obj: Object, old: Object | None = None) -
         call.dry_run,
         call.warnings,
         call.story,
+        call.annotations,
     )
 
 

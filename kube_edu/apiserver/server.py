@@ -60,7 +60,7 @@ class ApiServer:
         self._host = host
         self._port = port
         self._bootstrapped = False
-        self._storage = Storage(store)
+        self._storage = Storage(store, options.encryption)
         self._caches = {
             prefix: WatchCache(self._storage, prefix)
             for prefix in (resource.storage_prefix for resource in STORED)
@@ -78,8 +78,8 @@ class ApiServer:
             "informer-sync": self._is_synced,
             "poststarthook/bootstrap": lambda: self._bootstrapped,
         }
-        address = f"{host.address}:{port}"
-        self._others = NonResource(address, self._caches, self._metrics, checks)
+        self._address = f"{host.address}:{port}"
+        self._others = NonResource(self._address, self._caches, self._metrics, checks)
 
     async def handle(self, request: Request) -> Response:
         return await self._metrics.measure(Call(request), self._gate.handle)
@@ -100,7 +100,8 @@ class ApiServer:
     async def _serve(self, call: Call) -> Response:
         """Send a request to whoever answers it."""
         if call.resource is None:
-            return self._others.answer(call)
+            published = self._gate.tokens.discovery(call.request.path, self._address)
+            return Response(body=published) if published else self._others.answer(call)
         if call.subresource not in DOORS:
             return await self._subresources.handle(call)
         if not call.target.stored and not call.target.hub:

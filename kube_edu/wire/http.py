@@ -199,7 +199,7 @@ async def _request(incoming: web.BaseRequest) -> Request:
         incoming.method,
         incoming.rel_url.path,
         tuple(incoming.rel_url.query.items()),
-        {name.lower(): value for name, value in incoming.headers.items()},
+        _headers(incoming),
         await _read_body(incoming),
         _peer(incoming),
     )
@@ -216,6 +216,15 @@ async def _read_body(incoming: web.BaseRequest) -> bytes | None:
             return bytes(body) or None
     message = f"Request entity too large: limit is {MAX_BODY}"
     raise error(413, "RequestEntityTooLarge", message)
+
+
+def _headers(incoming: web.BaseRequest) -> dict[str, str]:
+    """A header that comes twice is one with both values (RFC 9110, section 5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in incoming.headers.items():
+        before = headers.get(name.lower())
+        headers[name.lower()] = value if before is None else f"{before},{value}"
+    return headers
 
 
 def _peer(incoming: web.BaseRequest) -> Peer:

@@ -122,13 +122,14 @@ class FakeHost:
 class World:
     """An API server, and a way to ask it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.host = FakeHost()
         self.etcd = LocalEtcd()
+        self._options = options
         self._start()
 
     def _start(self) -> None:
-        options = Options(SERVICE_ACCOUNTS)
+        options = Options(SERVICE_ACCOUNTS, **self._options)
         # No controller is there that would give namespaces their accounts.
         mutating = [plugin for plugin in MUTATING if plugin is not service_account]
         self.server = ApiServer(self.host, self.etcd, options, mutating=mutating)  # type: ignore[arg-type]

@@ -40,6 +40,8 @@ class Attributes:
     """Texts to be shown to the user."""
     story: list[tuple[str, str, str]] = field(default_factory=list)
     """What admission did, for the trace: (stage, plug-in, verdict)."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What the audit log is to be told."""
 
     def is_about(self, plural: str, *verbs: str) -> bool:
         """Whether it is one of these verbs on this resource itself, no subresource."""
