@@ -120,14 +120,14 @@ class HttpServer:
         ready = getattr(messages, "ready", None)
         quiet_until = now()
         async for message in messages:
-            batch = [message]
+            batch = _encode(message) or b""
             if ready is not None:
                 if now() < quiet_until:
                     await asyncio.sleep(quiet_until - now())
                 batch += ready()
                 quiet_until = now() + GATHER * self._streams
             async with asyncio.timeout(STALLED):
-                await sent.write(b"".join([_encode(each) or b"" for each in batch]))
+                await sent.write(batch)
 
 
 class HttpConnection:

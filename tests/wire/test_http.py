@@ -100,10 +100,10 @@ def test_what_is_ready_together_comes_whole_and_in_order() -> None:
             self.last += 1
             return {"n": self.last}
 
-        def ready(self) -> list[dict[str, int]]:
+        def ready(self) -> bytes:
             numbers = range(self.last + 1, min(self.last + 10, 1000) + 1)
             self.last += len(numbers)
-            return [{"n": number} for number in numbers]
+            return b"".join(b'{"n":%d}\n' % number for number in numbers)
 
     async def handler(request: Request) -> Response:
         return Response(stream=Numbers())
