@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from kube_edu.api.status import ApiError, error, internal_error
+from kube_edu.api.status import ApiError, internal_error, request_entity_too_large
 from kube_edu.host import Document, Handler, Peer, Request, Response
 
 MAX_BODY = 3 * 1024 * 1024
@@ -214,8 +214,7 @@ async def _read_body(incoming: web.BaseRequest) -> bytes | None:
                 break
         else:
             return bytes(body) or None
-    message = f"Request entity too large: limit is {MAX_BODY}"
-    raise error(413, "RequestEntityTooLarge", message)
+    raise request_entity_too_large(f"limit is {MAX_BODY}")
 
 
 def _headers(incoming: web.BaseRequest) -> dict[str, str]:
