@@ -18,12 +18,13 @@ MAP, POD = f"{NS}/configmaps/cm", f"{NS}/pods/web"
 SCALE = "/apis/apps/v1/namespaces/default/deployments/web/scale"
 EVICTION = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
 ELSEWHERE: dict[str, Any] = {"metadata": {"name": "other"}, "target": {"name": "node-1"}}
+UPDATE = 'UpdateOptions.meta.k8s.io "" is invalid: '
 NO_DRY_RUN = 'dryRun: Unsupported value: "Some": supported values: "All"'
 TOO_MANY = [{"op": "add", "path": "/data", "value": {}}] * 10_001
 REJECTED = "the server rejected our request due to an error in our request"
 
 REFUSED: list[tuple[str, str, Any, int, str]] = [
-    ("PUT", f"{MAP}?dryRun=Some", config_map(), 422, f'UpdateOptions.meta.k8s.io "" is invalid: {NO_DRY_RUN}'),
+    ("PUT", f"{MAP}?dryRun=Some", config_map(), 422, f"{UPDATE}{NO_DRY_RUN}"),
     ("PUT", f"{SCALE}?dryRun=Some", {}, 422, NO_DRY_RUN),
     ("PUT", f"{MAP}?fieldValidation=Loose", config_map(), 422, "fieldValidation: Unsupported"),
     ("PUT", f"{MAP}?fieldManager={'x' * 129}", config_map(), 422, "may not be more than 128"),
