@@ -254,7 +254,7 @@ class Registry:
             expected=revision_of(old) if old else 0,
             claim={k: value for k, value in after.items() if k not in before},
             release=[k for k in before if k not in after],
-            ttl=strategy_of(resource).ttl,
+            ttl=resource.ttl,
         )
 
     def _record(self, call: Call, obj: Object) -> None:
@@ -320,7 +320,7 @@ def _replace(call: Call, draft: Object, current: Object) -> Object:
     """The draft, if it was made from the current state of the very same object."""
     resource, meta = call.target, draft["metadata"]
     version = meta.get("resourceVersion", "")
-    if not version and not strategy_of(resource).unconditional_update:
+    if not version and strategy_of(resource).conditional_update:
         why = "must be specified for an update"
         raise invalid(draft, [invalid_value("metadata.resourceVersion", 0, why)])
     if version not in ("", current["metadata"]["resourceVersion"]):
