@@ -59,7 +59,7 @@ def test_the_official_client_reads_writes_and_watches(official: client.ApiClient
     pods = core.list_namespaced_pod("official", label_selector="app=web", limit=1)
     assert len(pods.items) == 1 and pods.metadata._continue
     log = core.read_namespaced_pod_log(pods.items[0].metadata.name, "official")
-    assert "nginx" in log
+    assert "ready on port" in log
     scale = apps.read_namespaced_deployment_scale("web", "official")
     scale.spec.replicas = 1
     assert apps.replace_namespaced_deployment_scale("web", "official", scale).spec.replicas == 1
@@ -117,7 +117,7 @@ def test_kr8s_reads_writes_and_waits(config: Path) -> None:
     assert web.replicas == 1
     pods = list(api.get("pods", namespace="kr", label_selector=LABELS))
     assert pods and all(isinstance(pod, Pod) for pod in pods)
-    assert "nginx" in "".join(pods[0].logs())
+    assert "ready on port" in "".join(pods[0].logs())
     settings = ConfigMap(
         {"metadata": {"name": "s", "namespace": "kr"}, "data": {"a": "1"}}, api=api
     )
