@@ -217,7 +217,7 @@ def test_kr8s_reads_writes_and_waits(config: Path) -> None:
     web = Deployment({**WEB, "metadata": {**WEB["metadata"], "namespace": "kr"}}, api=api)
     web.create()
     web.wait("condition=Available", timeout=60)
-    assert len(web.ready_pods()) == 2
+    assert len(web.pods()) == 2
     web.scale(1)
     assert web.replicas == 1
     pods = list(api.get("pods", namespace="kr", label_selector=LABELS))
