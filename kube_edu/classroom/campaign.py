@@ -245,12 +245,4 @@ CAMPAIGN = Exercise(
         "The queue of those who stand for election",
         "with candidates that die and freeze: never two leaders, and always one.",
     ),
-    [
-        "Stand: put election + me, with the lease. Then list all who stand, sort them by "
-        "create_revision, and find your place. The first leads: return True.",
-        "If you are not the first, watch the key just ahead of you, from the revision after that "
-        "of the list, until it is deleted. Nobody else's comings and goings concern you.",
-        "When the one ahead is gone, list again: it may have left the queue from the middle. And "
-        "if your own key is not in the list, your lease has run out: return False.",
-    ],
 )

@@ -158,12 +158,4 @@ INCREMENT = Exercise(
         "The counter, revision by revision",
         "with clients that get in each other's way: every count counts, once.",
     ),
-    [
-        "Read the counter; then write it in a Txn that succeeds only if nobody has written it "
-        "since. Which of the numbers of a key tells that?",
-        'The mod revision: compare("mod", key, "=", kv.mod_revision). For a key that is not '
-        "there, all its numbers are 0, and the Txn can ask for just that.",
-        "If answer.succeeded is False somebody was faster: read again, and try again (a `while "
-        "True` around all of it). Catch no errors.",
-    ],
 )

@@ -248,16 +248,4 @@ def _simpler(app: App) -> Iterator[App]:
                 yield less  # else no selector could tell the two apart
 
 
-EXPOSE = Exercise(
-    "expose",
-    judge_expose,
-    [
-        "A Service needs apiVersion, kind, metadata (name and namespace) and a spec with a "
-        "selector and ports. All that you need to know is in the Deployment that you are given.",
-        "A Service selects pods, not Deployments: use labels that the pods have "
-        '(deployment["spec"]["template"]["metadata"]["labels"]), all of them, so that no others '
-        "match.",
-        "Clients come to port 80. The containers may listen on another: that is the targetPort, "
-        'and it stands in the template: ["spec"]["containers"][0]["ports"][0]["containerPort"].',
-    ],
-)
+EXPOSE = Exercise("expose", judge_expose)

@@ -255,15 +255,6 @@ UNDER_LOCK = Exercise(
         "The lock, and what is written under it",
         "with frozen and dying workers: no result was written but by the holder of the lock.",
     ),
-    [
-        "Take the lock in a Txn: if its create revision is 0 (it is not there), put it, with the "
-        "lease. Otherwise somebody has it: watch it until it is deleted, and try again.",
-        "etcd.watch(lock) begins now, and what has happened between the Txn and now is missed. "
-        "The answer of the Txn says at which revision the store was: watch from the next one on.",
-        "Remember the revision at which you took the lock: it is the lock's create revision, and "
-        "nobody else will ever have the same. After the work, one Txn: if the lock's create "
-        "revision is still that one, put the result and delete the lock.",
-    ],
 )
 
 

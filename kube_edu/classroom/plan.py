@@ -289,16 +289,4 @@ def _list(*documents: Object) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
 
 
-PLAN = Exercise(
-    "plan",
-    judge_plan,
-    [
-        "Begin with what is there and what is not: which of the four verbs is right for each of "
-        "the eight combinations of declared, last_applied and live being None or not?",
-        "For a patch walk through the declared fields: what differs from live goes in; dicts "
-        "within dicts are compared in the same way (a small recursive function helps).",
-        "Then the fields of last_applied: those that are no longer declared, and still live, go "
-        "into the patch as None. Whatever is only in live belongs to others. An empty patch means "
-        '("keep", None).',
-    ],
-)
+PLAN = Exercise("plan", judge_plan)

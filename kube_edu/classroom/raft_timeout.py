@@ -124,14 +124,4 @@ def _too_alike_or_short_or_long(drawn: list[int]) -> str:
     return ""
 
 
-TIMEOUT = Exercise(
-    "election_timeout",
-    judge_timeout,
-    [
-        "If all wait equally long, all stand at the same moment. Let chance tell them apart: "
-        "`random` is a random.Random, with methods like randrange and randint.",
-        "Never less than `ticks`, or a late heartbeat costs a healthy leader its office. Never "
-        "much more than twice that, or the cluster is without a leader for long.",
-        "ticks, and on top of it something from 0 to ticks - 1: random.randrange(ticks).",
-    ],
-)
+TIMEOUT = Exercise("election_timeout", judge_timeout)

@@ -197,16 +197,4 @@ def _misconception(wrong: list[str]) -> str:
     return next((told for names, told in MISCONCEPTIONS if names <= set(wrong)), "")
 
 
-VOTE = Exercise(
-    "grant_vote",
-    judge_vote,
-    [
-        "Two things have to hold: the vote is free, and the candidate's log is at least as up to "
-        "date as your own.",
-        "The vote is free when voter.vote is empty, or has gone to this very candidate; or when "
-        "request.term is a later one than voter.term (in which no vote was given yet).",
-        "Which log is more up to date? The one whose last entry has the later term; of two that "
-        "end in the same term, the longer. Python compares tuples just so: (term, index) >= "
-        "(term, index).",
-    ],
-)
+VOTE = Exercise("grant_vote", judge_vote)

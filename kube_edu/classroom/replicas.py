@@ -351,16 +351,4 @@ def _drawn(failure: Failure) -> Figure:
     return timeline("What happened to the pods", lanes[:24], failure.marks)
 
 
-REPLICAS = Exercise(
-    "manage_replicas",
-    judge_replicas,
-    [
-        'How many are missing? replicaset["spec"]["replicas"] - len(pods). If the number is '
-        "positive create so many, if it is negative delete so many, if it is 0 do nothing. You "
-        "are called again and again; do not remember anything between calls.",
-        "Every call of control.create(replicaset) and control.delete(pod) is to be awaited: "
-        "`await control.create(replicaset)`, one for each pod.",
-        "Which pods to delete? Those that serve nobody, first: sort them by whether they have a "
-        "condition of type Ready with status True (False sorts before True).",
-    ],
-)
+REPLICAS = Exercise("manage_replicas", judge_replicas)
