@@ -82,7 +82,7 @@ WAYS: dict[str, Callable[[int, int], bool]] = {
     "two thirds": lambda yes, size: 3 * yes >= 2 * size,
 }
 """Other ways to count."""
-REASONS = prose("04-raft-elections")["reasons"]["enough"]
+REASONS: dict[str, str] = prose("04-raft-elections")["reasons"]["enough"]
 """What each leads to."""
 
 
