@@ -66,6 +66,8 @@ class Candidate:
 
 
 class ElectionRun(Run):
+    title = "The queue of those who stand for election"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._candidates = {name: Candidate() for name in story.names}
@@ -242,7 +244,6 @@ CAMPAIGN = Exercise(
         ElectionRun,
         campaign,
         tuple(_stories()),
-        "The queue of those who stand for election",
         "with candidates that die and freeze: never two leaders, and always one.",
     ),
 )

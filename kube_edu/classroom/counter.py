@@ -31,6 +31,8 @@ async def increment(etcd: Etcd, key: str) -> int:
 
 
 class CounterRun(Run):
+    title = "The counter, revision by revision"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._calls: list[tuple[str, list[int], Any]] = []
@@ -155,7 +157,6 @@ INCREMENT = Exercise(
         CounterRun,
         increment,
         tuple(_stories()),
-        "The counter, revision by revision",
         "with clients that get in each other's way: every count counts, once.",
     ),
 )

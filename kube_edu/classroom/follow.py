@@ -127,6 +127,8 @@ class FrayedWatch(WatchOf):
 
 
 class FollowRun(Run):
+    title = "What happened, and which watch was told of it"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._mirror = Mirror(self)
@@ -306,7 +308,6 @@ FOLLOW = Exercise(
         FollowRun,
         follow,
         tuple(_stories()),
-        "What happened, and which watch was told of it",
         "with broken connections, crashes and compactions: always the right mirror.",
     ),
 )

@@ -65,6 +65,8 @@ class Turn:
 
 
 class LockRun(Run):
+    title = "The lock, and what is written under it"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._turns = {name: Turn() for name in story.names}
@@ -252,7 +254,6 @@ UNDER_LOCK = Exercise(
         LockRun,
         under_lock,
         tuple(_stories()),
-        "The lock, and what is written under it",
         "with frozen and dying workers: no result was written but by the holder of the lock.",
     ),
 )

@@ -13,7 +13,7 @@ from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_member import Disk
 from kube_edu.classroom.raft_plans import blackout, mixed, rivals, weather
-from kube_edu.classroom.raft_search import Search, holds, live, safe
+from kube_edu.classroom.raft_search import holds, live, safe, search
 from kube_edu.raft import HardState, RaftNode
 from kube_edu.viz.tables import Table
 
@@ -48,12 +48,12 @@ def judge_survives(answer: Callable[..., Any], report: Report) -> Verdict:
     kept = _kept(guard, EXAMPLE)
     missing = tuple(name for name in NEEDED if name not in kept)
     checks = (holds(leader_completeness), safe, live)  # what is lost is told first
-    search = Search(lambda plan: World(plan, keep=_keeper(guard)), World, checks)
-    found = search.find(mixed(SEEDS, (rivals, 3), (blackout, 3), (rivals, 5), (weather, 3)), report)
+    trials = search(lambda plan: World(plan, keep=_keeper(guard)), World, checks)
+    found = trials.find(mixed(SEEDS, (rivals, 3), (blackout, 3), (rivals, 5), (weather, 3)), report)
     forgets = f"it forgets {' and '.join(missing)}: each stands for a promise that it gave."
     reason = FORGETS.get(" ".join(missing), forgets) if missing else ""
     if found is not None:
-        return search.verdict(found, reason or found.failing.reason)
+        return trials.told(found, reason)
     excess = [name for name in kept if name in KEEPS]
     if missing or excess:
         return failed(reason or KEEPS[excess[0]], figure=_compared(kept))

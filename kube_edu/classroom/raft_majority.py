@@ -11,7 +11,7 @@ from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan, names
 from kube_edu.classroom.raft_plans import halves, losses, mixed, rivals
-from kube_edu.classroom.raft_search import Search
+from kube_edu.classroom.raft_search import search
 from kube_edu.raft import ConfState, RaftNode
 
 SEEDS = 50
@@ -24,12 +24,12 @@ Enough = Callable[[list[str], list[str]], bool]
 def judge_enough(answer: Callable[..., Any], report: Report) -> Verdict:
     """Let it decide every election (and every other question that wants a majority)."""
     enough = _guarded(answer)
-    search = Search(lambda plan: _world(plan, enough), World)
+    trials = search(lambda plan: _world(plan, enough))
     reason = _misconception(enough)
     plans = mixed(SEEDS, (halves, 4), (losses, 3), (halves, 5), (losses, 5), (rivals, 3))
-    found = search.find(plans, report)
+    found = trials.find(plans, report)
     if found is not None:
-        return search.verdict(found, reason or found.failing.reason)
+        return trials.told(found, reason)
     if reason:
         return failed(reason)
     return passed(f"{SEEDS} clusters of 3 to 5 members: never two leaders in a term, never none.")

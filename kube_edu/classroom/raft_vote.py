@@ -18,7 +18,7 @@ from kube_edu.classroom.raft_plans import (
     survivors,
     weather,
 )
-from kube_edu.classroom.raft_search import Search
+from kube_edu.classroom.raft_search import search
 from kube_edu.raft import Entry, Message, MessageType, Rules, Voter
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.logs import LogRow, logs
@@ -165,13 +165,13 @@ def judge_vote(answer: Callable[..., Any], report: Report) -> Verdict:
     grant = _guarded(answer)
     wrong = [paper for paper in PAPERS if grant(paper.voter, paper.request) != paper.right]
     reason = _misconception([paper.name for paper in wrong])
-    search = Search(lambda plan: World(plan, Rules(grant_vote=grant)), World)
+    trials = search(lambda plan: World(plan, Rules(grant_vote=grant)))
     families = (rivals, stale_candidate, old_leader, survivors, bereaved, weather)
-    found = search.find(
+    found = trials.find(
         mixed(SEEDS, *((family, 3) for family in families), (survivors, 5), (weather, 5)), report
     )
     if found is not None:
-        return search.verdict(found, reason or found.failing.reason)
+        return trials.told(found, reason)
     if wrong:
         return failed(reason, figure=wrong[0].drawn())
     return passed(
