@@ -32,12 +32,12 @@ from kube_edu.client.ready import is_ready
 from kube_edu.etcd.messages import KeyValue, RangeRequest
 from kube_edu.etcd.server import EtcdServer
 from kube_edu.host import Host
+from kube_edu.host.identity import NOBODY
 from kube_edu.kubelet.cri.simulated import SimulatedRuntime
 from kube_edu.proxy import iptables
-from kube_edu.sim import Machine, Network, Simulation
+from kube_edu.sim import Machine, Network, Simulation, keys
 from kube_edu.sim.curl import CurlError, http_get
 from kube_edu.sim.dataplane import DataPlane, NodeNetwork
-from kube_edu.sim.keys import SERVICE_ACCOUNTS
 from kube_edu.sim.machine import Main
 from kube_edu.trace import Event, Trace
 
@@ -122,16 +122,30 @@ class Cluster:
         before, matches it and is no longer in the manifest. Raises ApiError."""
         return Output("\n".join(self._call(self._kubectl.apply(manifest, namespace, prune))))
 
-    def kubectl(self, command: str, stdin: str = "") -> Output:
-        """What kubectl prints: `c.kubectl("get pods -o wide")`, refusals included."""
+    def kubectl(
+        self, command: str, stdin: str = "", *, token: str | None = None, node: str = ""
+    ) -> Output:
+        """What kubectl prints: `c.kubectl("get pods -o wide")`, refusals included. As the
+        administrator; with a `token`, as whom it stands for; with a `node`, as its kubelet."""
         try:
-            return Output(self._call(self._kubectl.run(command, stdin)))
+            return Output(self._call(self._kubectl_of(token, node).run(command, stdin)))
         except ApiError as error:
+            if error.code == 401:
+                return Output(f"error: You must be logged in to the server ({error.reason})")
             return Output(f"Error from server ({error.reason}): {error.message}")
         except ConnectionError as error:
             return Output(f"Unable to connect to the server: {error}")
         except Usage as error:
             return Output(str(error))
+
+    def _kubectl_of(self, token: str | None, node: str) -> Kubectl:
+        if token is None and not node:
+            return self._kubectl
+        machine, process = (node, "kubelet") if node else ("laptop", "kubectl")
+        identity = "kubelet" if node else NOBODY
+        host = self.simulation.machines[machine].processes[process].host
+        client = parts.api_client(host, APISERVER, identity, "kubectl")
+        return Kubectl(client.with_headers(authorization=f"Bearer {token}" if token else ""))
 
     def curl(self, source: str, url: str, namespace: str = "default") -> Answer:
         """Fetch a URL from inside "pod/NAME", or from "node/NAME": the answer, and the hops that
@@ -258,7 +272,7 @@ class Cluster:
                 parts.kube_apiserver,
                 etcd_members=self._members,
                 service_cidr=SERVICE_CIDR,
-                options=Options(SERVICE_ACCOUNTS),
+                options=Options(keys.SERVICE_ACCOUNTS, explain=True),
                 roles=self.roles,
             ),
             "kube-controller-manager": partial(
@@ -266,6 +280,7 @@ class Cluster:
                 apiserver=APISERVER,
                 cluster_cidr=CLUSTER_CIDR,
                 root_ca="there are no certificates in a simulation\n",
+                sign=keys.sign,
                 roles=self.roles,
             ),
             "kube-scheduler": partial(parts.kube_scheduler, apiserver=APISERVER, roles=self.roles),

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from kube_edu.etcd.errors import EtcdError
 from kube_edu.etcd.messages import RangeRequest
@@ -31,6 +30,9 @@ from kube_edu.live.member import MemberHost
 from kube_edu.wire.http import HttpServer
 
 __all__ = ["add_arguments", "run"]
+
+GREET_AGAIN = 0.1
+"""Seconds between two attempts at a first read; a learner's are refused at once."""
 
 HAND_OVER = 1.0
 """Seconds that a leader takes for it when it stops."""
@@ -61,7 +63,7 @@ async def _member(config: Config) -> None:
             cluster_id=config.cluster_id,
             client_urls=config.advertised,
         )
-        host.cluster_id = lambda: server.state.cluster_id
+        host.cluster_id = lambda: server.state.members.cluster_id
         services = Services(server)
         metrics = Metrics(server, services.handle)
         clients = GrpcServer(metrics.handle)
@@ -90,7 +92,7 @@ async def _member(config: Config) -> None:
                 member.result()
                 raise OSError(f"{config.data_dir}: writing failed, so this member has stopped")
     except* OSError as errors:
-        raise _first(errors) from None
+        raise errors.exceptions[0] from None
     finally:
         for close in reversed(opened):
             await close()
@@ -105,7 +107,7 @@ async def _hand_over(server: EtcdServer) -> None:
         async with asyncio.timeout(HAND_OVER):
             for node, member in voters:
                 if node != server.node.name and server.node.leadership is not None:
-                    await server.move_leader(MoveLeaderRequest(member.ID))
+                    await server.cluster.move_leader(MoveLeaderRequest(member.ID))
 
 
 def _host(config: Config) -> MemberHost:
@@ -123,8 +125,11 @@ def _host(config: Config) -> MemberHost:
 async def _greet(services: Services, config: Config) -> None:
     """Say so when a linearizable read works for the first time."""
     question = Request("POST", "/etcdserverpb.KV/Range", body=RangeRequest(b"\0", limit=1))
-    while "grpc-status" in (await services.handle(question)).headers:
-        pass  # it has waited for an answer
+    while True:
+        answer = await services.handle(question)
+        if "grpc-status" not in answer.headers:
+            break
+        await asyncio.sleep(GREET_AGAIN)
     urls = ", ".join(url.text for url in config.listen_client)
     _say(f"{config.name}: ready to serve client requests on {urls}")
 
@@ -146,10 +151,3 @@ def _hold(data_dir: Path) -> int:
         os.close(lock)
         raise OSError(f"--data-dir: {data_dir} is in use by another member") from None
     return lock
-
-
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -17,11 +17,13 @@ from typing import Any
 from kube_edu.addons.dns import Dns
 from kube_edu.api.status import ApiError
 from kube_edu.apiserver import ApiServer
+from kube_edu.apiserver.admission.plugins import MUTATING, VALIDATING
 from kube_edu.apiserver.authorization.rbac import allows
 from kube_edu.apiserver.options import Options
 from kube_edu.client import ApiClient, apply
 from kube_edu.client.kubectl import Kubectl
 from kube_edu.controllers import ControllerManager
+from kube_edu.controllers.certificates import Sign
 from kube_edu.controllers.replicaset import manage_replicas
 from kube_edu.etcd import EtcdClient, EtcdServer
 from kube_edu.etcd.services import Services
@@ -40,6 +42,8 @@ from kube_edu.scheduler import Scheduler
 Roles = Mapping[str, Any]
 
 ROLES: dict[str, Any] = {
+    "admission.mutate": None,
+    "admission.validate": None,
     "apply.plan": apply.plan,
     "etcd.compare_holds": compare_holds,
     "proxy.build_chain": build_chain,
@@ -106,6 +110,8 @@ async def kube_apiserver(
         options,
         port=port,
         service_cidr=service_cidr,
+        mutating=[*MUTATING, *_given(roles, "admission.mutate")],
+        validating=[*_given(roles, "admission.validate"), *VALIDATING],
         allows=roles.get("rbac.allows", allows),
     )
     await host.serve(port, server.handle, identity="apiserver")
@@ -113,14 +119,16 @@ async def kube_apiserver(
 
 
 async def kube_controller_manager(
-    host: Host, *, apiserver: str, cluster_cidr: str, root_ca: str, roles: Roles
+    host: Host, *, apiserver: str, cluster_cidr: str, root_ca: str, sign: Sign, roles: Roles
 ) -> None:
+    """`sign` is the cluster's authority, whose certificate is `root_ca`."""
     await ControllerManager(
         host,
         api_client(host, apiserver, "controller-manager", "kube-controller-manager"),
         host.connect(apiserver, identity=NOBODY),
         cluster_cidr=cluster_cidr,
         root_ca=root_ca,
+        sign=sign,
         manage_replicas=roles.get("replicaset.manage_replicas", manage_replicas),
     ).run()
 
@@ -175,6 +183,10 @@ async def kubelet(
 async def kube_proxy(host: Host, *, apiserver: str, proxier: Proxier) -> None:
     client = api_client(host, apiserver, "kube-proxy", "kube-proxy")
     await KubeProxy(host, client, proxier).run()
+
+
+def _given(roles: Roles, role: str) -> list[Any]:
+    return [roles[role]] if role in roles else []
 
 
 def api_client(host: Host, apiserver: str, identity: str, user_agent: str) -> ApiClient:

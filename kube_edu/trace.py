@@ -25,6 +25,7 @@ raft.commit        index, term                           etcd: commit index move
 etcd.apply         index, revision, op, keys             etcd: an entry applied to the store
 etcd.watch         key, type, revision                   etcd: an event sent to a watcher
 api.request        method, path, user, status            API server: a request answered
+api.gate           verb, object, user, stages, status    API server: what the gate said to it
 api.write          verb, object, rv, user                API server: an object changed in the store
 api.watch          object, type, rv, user                API server: an event sent to a watcher
 reconcile.start    controller, object                    a controller took a key from its queue

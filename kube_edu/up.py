@@ -13,18 +13,21 @@ import runpy
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from kube_edu.apiserver.options import Options
 from kube_edu.etcd import EtcdClient, EtcdError
 from kube_edu.etcd.messages import RangeRequest
+from kube_edu.live import gate
 from kube_edu.live.addresses import LOCALHOST, Addresses, choose
 from kube_edu.live.cluster import LiveCluster
 from kube_edu.live.folder import Folder, Settings, UpError
 from kube_edu.parts import Roles, check_roles
+from kube_edu.wire.jwt import Signer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--etcd-servers", default="", metavar="URL,...",
         help="an etcd v3 cluster to store everything in, instead of members of its own",
     )  # fmt: skip
+    gate.add_arguments(parser)
     for name, what in (
         ("cafile", "who signed the servers' certificates"),
         ("certfile", "the certificate to show them"),
@@ -68,10 +72,11 @@ async def _up(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     roles = _roles(arguments.roles)
+    options = _options(arguments)
     store = await _store(arguments)
     folder = Folder(arguments.dir)
     try:
-        cluster = _open(folder, arguments, store, roles)
+        cluster = _open(folder, arguments, store, options, roles)
         try:
             async with asyncio.TaskGroup() as group:
                 running = [group.create_task(part) for part in cluster.programs()]
@@ -109,6 +114,13 @@ def _roles(pairs: Sequence[str]) -> Roles:
     return roles
 
 
+def _options(arguments: argparse.Namespace) -> Callable[[Signer], Options]:
+    try:
+        return gate.options(arguments)
+    except ValueError as refusal:
+        raise UpError(str(refusal)) from None
+
+
 async def _store(arguments: argparse.Namespace) -> EtcdClient | None:
     """The client of --etcd-servers, once they have answered."""
     if not arguments.etcd_servers:
@@ -132,7 +144,11 @@ async def _store(arguments: argparse.Namespace) -> EtcdClient | None:
 
 
 def _open(
-    folder: Folder, arguments: argparse.Namespace, store: EtcdClient | None, roles: Roles
+    folder: Folder,
+    arguments: argparse.Namespace,
+    store: EtcdClient | None,
+    options: Callable[[Signer], Options],
+    roles: Roles,
 ) -> LiveCluster:
     """See that all can be had before anything is written."""
     settings = folder.check()
@@ -157,7 +173,9 @@ def _open(
         raise UpError(f"another cluster on this machine has the addresses of {folder.path}: {node}")
     else:
         _check_port(arguments.port)
-    return LiveCluster(folder.path, settings, arguments.nodes, arguments.port, _print, store, roles)
+    return LiveCluster(
+        folder.path, settings, arguments.nodes, arguments.port, _print, store, options, roles
+    )
 
 
 def _print(text: str) -> None:

@@ -216,15 +216,12 @@ def event_count(event: Object) -> int:
 # Volumes
 
 
-_MODES = {
-    "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOnce": "RWO",
-    "ReadWriteOncePod": "RWOP",
-}  # fmt: skip
+_MODES = {"ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOnce": "RWO"}
 
 
 def access_modes(path: str) -> Cell:
     modes = at(path, ())
-    return lambda obj, now: ",".join(_MODES.get(mode, mode) for mode in modes(obj, now))
+    return lambda obj, now: ",".join(_MODES.get(mode, "RWOP") for mode in modes(obj, now))
 
 
 def volume_status(obj: Object) -> str:
@@ -246,12 +243,9 @@ def class_name(storage_class: Object) -> str:
 
 
 def job_status(job: Object) -> str:
-    for condition, status in (
-        ("Complete", "Complete"), ("Failed", "Failed"), ("Suspended", "Suspended"),
-        ("FailureTarget", "FailureTarget"), ("SuccessCriteriaMet", "SuccessCriteriaMet"),
-    ):  # fmt: skip
+    for condition in ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet"):
         if meta.condition_is(job, condition):
-            return status
+            return condition
     return "Terminating" if meta.is_deleting(job) else "Running"
 
 

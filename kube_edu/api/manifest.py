@@ -25,7 +25,14 @@ def load_all(text: str | bytes) -> list[Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    pass
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping; a key that stands twice is an error, as in Kubernetes' YAML library."""
+        keys = [key.value for key, _ in node.value if key.tag == "tag:yaml.org,2002:str"]
+        if len(keys) > len(set(keys)):
+            key = next(key for key in keys if keys.count(key) > 1)
+            line = node.start_mark.line + 1
+            raise yaml.YAMLError(f'line {line}: mapping key "{key}" already defined')
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {

@@ -86,6 +86,28 @@ _variable = _shape(
     "MyEnvName1",
 )
 
+wildcard_subdomain = _shape(
+    rf"\*\.{_SUBDOMAIN}",
+    253,
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
+    "must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric "
+    "character",
+    "*.example.com",
+)
+http_header = _shape(
+    "[-A-Za-z0-9]+",
+    2**31,
+    "a valid HTTP header must consist of alphanumeric characters or '-'",
+    "X-Header-Name",
+)
+percent = _shape(
+    "[0-9]+%",
+    2**31,
+    "a valid percent string must be a numeric string followed by an ending '%'",
+    "1%",
+    "93%",
+)
+
 
 def dns1123_label(value: str) -> list[str]:
     """Names of namespaces, containers, service ports."""
@@ -141,7 +163,7 @@ def port_name(value: str) -> list[str]:
 
 def host(value: str) -> list[str]:
     """The host of an Ingress rule; a star may stand for its first label."""
-    return dns1123_subdomain(value.removeprefix("*."))
+    return (wildcard_subdomain if "*" in value else dns1123_subdomain)(value)
 
 
 def cron_schedule(value: str) -> list[str]:

@@ -6,7 +6,6 @@ Source: kubernetes, pkg/apis/core/validation, pkg/apis/apps/validation, pkg/apis
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -124,12 +123,8 @@ def amount(path: str, value: Any) -> Errors:
     """A number or a percentage, as in a Deployment's maxSurge."""
     if isinstance(value, int):
         yield from NOT_NEGATIVE(path, value)
-    elif not re.fullmatch("[0-9]+%", value):
-        why = (
-            "a valid percent string must be a numeric string followed by an ending '%' (e.g. "
-            "'1%',  or '93%', regex used for validation is '[0-9]+%')"
-        )
-        yield invalid_value(path, value, why)
+    else:
+        yield from named(names.percent)(path, value)
 
 
 PORT = between(1, 65535)
@@ -175,6 +170,7 @@ CONTAINER: dict[str, Rule] = {
         for probe in ("livenessProbe", "readinessProbe", "startupProbe")
         for field, rule in {
             "failureThreshold": NOT_NEGATIVE,
+            "httpGet.httpHeaders[].name": named(names.http_header),
             "httpGet.port": PORT,
             "httpGet.scheme": one_of("HTTP", "HTTPS"),
             "initialDelaySeconds": NOT_NEGATIVE,

@@ -32,10 +32,10 @@ def decode(obj: Object) -> tuple[Object, list[str]]:
     As after a trip through Kubernetes' Go structs, unknown fields and nulls are gone, quantities
     and times are in their canonical form. A value of the wrong type raises a BadRequest error.
     """
-    definition_name = _definition_name(obj.get("apiVersion", ""), obj.get("kind", ""))
+    name = definition_name(obj.get("apiVersion", ""), obj.get("kind", ""))
     unknown: list[str] = []
     try:
-        return _decoder(definition_name)(obj, "", unknown), unknown
+        return _decoder(name)(obj, "", unknown), unknown
     except _WrongType as error:
         raise cannot_be_handled(obj, f"json: cannot unmarshal {error}") from None
     except ValueError as error:
@@ -54,10 +54,9 @@ def validate(obj: Object) -> list[FieldError]:
     return missing
 
 
-def strict_error(obj: Object, unknown: list[str]) -> ApiError:
-    """What fieldValidation=Strict answers to unknown fields."""
-    listed = ", ".join(f'unknown field "{path}"' for path in unknown)
-    return cannot_be_handled(obj, f"strict decoding error: {listed}")
+def strict_error(obj: Object, problems: list[str]) -> ApiError:
+    """What fieldValidation=Strict answers to unknown and duplicate fields."""
+    return cannot_be_handled(obj, f"strict decoding error: {', '.join(problems)}")
 
 
 def cannot_be_handled(obj: Object, why: str) -> ApiError:
@@ -82,7 +81,7 @@ def definitions() -> dict[str, Schema]:
 
 def definition(api_version: str, kind: str) -> Schema:
     """The definition of a kind; KeyError when it is unknown."""
-    return definitions()[_definition_name(api_version, kind)]
+    return definitions()[definition_name(api_version, kind)]
 
 
 def resolved(schema: Schema) -> Schema:
@@ -126,7 +125,8 @@ def _names_by_kind() -> dict[tuple[str, str], str]:
     return found
 
 
-def _definition_name(api_version: str, kind: str) -> str:
+def definition_name(api_version: str, kind: str) -> str:
+    """The name of a kind's definition; KeyError when it is unknown."""
     return _names_by_kind()[api_version, kind]
 
 
@@ -197,6 +197,9 @@ def _struct(schema: Schema, go_name: str, go_type: str) -> _Decoder:
     # Go writes out what is required even where nobody set it, as "", 0 or false.
     needed = [name for name in schema.get("required", ()) if "$ref" not in fields[name]]
     zeros = {name: _zero(fields[name]) for name in needed if _type(fields[name]) in _SCALARS}
+    # And it leaves out lists and maps in which there is nothing, as `omitempty` says.
+    kept = (*needed, *_KEPT_EMPTY.get(go_name, ()))
+    omitted = {n for n, part in fields.items() if n not in kept and _is_collection(part)}
 
     def decode_struct(value: Any, path: str, unknown: list[str]) -> Any:
         if type(value) is not dict:
@@ -209,15 +212,25 @@ def _struct(schema: Schema, go_name: str, go_type: str) -> _Decoder:
                 unknown.append(where)
             elif item is not None:
                 try:
-                    clean[name] = decoder(item, where, unknown)
+                    decoded = decoder(item, where, unknown)
                 except _WrongType as error:
                     error.field = error.field or f"{go_name}.{_INDEX.sub('', where)}"
                     raise
+                if decoded or name not in omitted:
+                    clean[name] = decoded
         for name, zero in zeros.items():
             clean.setdefault(name, zero)
         return clean
 
     return decode_struct
+
+
+# Lists that Go writes out although they are empty and not required.
+_KEPT_EMPTY = {"ClusterRole": ("rules",), "EndpointSlice": ("ports",), "Role": ("rules",)}
+
+
+def _is_collection(schema: Schema) -> bool:
+    return _type(schema) == "array" or isinstance(schema.get("additionalProperties"), dict)
 
 
 def _list(items: Schema) -> _Decoder:
@@ -326,9 +339,9 @@ _SPECIAL: dict[str, _Decoder] = {
 }
 
 
-def _go_names(definition_name: str) -> tuple[str, str]:
+def _go_names(definition: str) -> tuple[str, str]:
     """ "PodSpec" and "v1.PodSpec"."""
-    package, name = definition_name.split(".")[-2:]
+    package, name = definition.split(".")[-2:]
     return name, f"{package}.{name}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kube_edu.api import names
@@ -232,9 +232,11 @@ class FieldSelector:
         kind, fields that cannot be selected by for it are refused."""
         parts = sorted(part for part in re.split(r"(?<!\\),", text) if part)
         selector = cls(tuple(_field_requirement(part, text) for part in parts))
-        if kind is not None:
-            selector._check(kind)
-        return selector
+        if kind is None:
+            return selector
+        selector._check(kind)
+        renamed = (replace(r, field=_ALIASES.get(r.field, r.field)) for r in selector.requirements)
+        return cls(tuple(renamed))
 
     def matches(self, obj: Object) -> bool:
         for requirement in self.requirements:
@@ -253,7 +255,8 @@ class FieldSelector:
     def _check(self, kind: str) -> None:
         for requirement in self.requirements:
             field = requirement.field
-            if field in _META_FIELDS or field in SELECTABLE_FIELDS.get(kind, ()):
+            selectable = (*_META_FIELDS, *SELECTABLE_FIELDS.get(kind, ()))
+            if field in selectable or _ALIASES.get(field) in selectable:
                 continue
             if kind in SELECTABLE_FIELDS:
                 raise SelectorError(f"field label not supported: {field}")
@@ -267,6 +270,8 @@ _META_FIELDS = ("metadata.name", "metadata.namespace")
 # (kubernetes, pkg/apis/*/v1/conversion.go).
 # fmt: off
 SELECTABLE_FIELDS: dict[str, tuple[str, ...]] = {
+    "CertificateSigningRequest": ("spec.signerName",),
+    "Job":        ("status.successful",),
     "Pod":        ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName",
                    "spec.serviceAccountName", "spec.hostNetwork", "status.phase", "status.podIP",
                    "status.nominatedNodeName"),
@@ -277,13 +282,25 @@ SELECTABLE_FIELDS: dict[str, tuple[str, ...]] = {
     "Namespace":  ("status.phase",),
     "Node":       ("spec.unschedulable",),
     "ReplicaSet": ("status.replicas",),
+    "ReplicationController": ("status.replicas",),
     "Secret":     ("type",),
     "Service":    ("spec.clusterIP", "spec.type"),
 }
 # fmt: on
 
+# What fields are called elsewhere: in events.k8s.io/v1, or in a selector alone.
+_ALIASES = {
+    "reportingController": "reportingComponent",
+    "status.successful": "status.succeeded",
+    **{
+        f"regarding.{field}": f"involvedObject.{field}"
+        for field in ("apiVersion", "fieldPath", "kind", "name", "namespace", "uid")
+    },
+}
+
 # What an absent field stands for, where that is not the empty string.
-_ABSENT = {"spec.unschedulable": "false", "spec.hostNetwork": "false", "status.replicas": "0"}
+_ABSENT = {"spec.unschedulable": "false", "spec.hostNetwork": "false", "status.replicas": "0",
+           "status.succeeded": "0"}  # fmt: skip
 
 
 def _field(obj: Object, field: str) -> str:

@@ -45,8 +45,14 @@ class Call:
     user: User = ANONYMOUS
     dry_run: bool = False
     """Everything but the write."""
+    twice: list[str] = field(default_factory=list)
+    """Paths of fields that stand more than once in the body."""
     warnings: list[str] = field(default_factory=list)
     """Texts for Warning headers, which kubectl prints."""
+    story: list[tuple[str, str, str]] = field(default_factory=list)
+    """What the gate did with it, for the trace: (stage, by whom or what, verdict)."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What the audit log is told of the decisions that were made."""
     problem: ApiError | None = None
     """Why the URL says nothing that can be served: told only to who may ask at all."""
 

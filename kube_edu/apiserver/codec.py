@@ -15,7 +15,7 @@ import yaml
 from kube_edu.api import conversion, manifest, schema
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, bad_request, unsupported_media_type
-from kube_edu.apiserver import protobuf
+from kube_edu.apiserver import protobuf, strictjson
 from kube_edu.apiserver.call import Call
 from kube_edu.host import Request
 
@@ -26,7 +26,7 @@ PROTOBUF = "application/vnd.kubernetes.protobuf"
 def read_object(call: Call, api_version: str, kind: str) -> Object:
     """The request's body, which has to be an object of this kind (saying so itself is optional):
     typed, without unknown fields, a copy. Unknown fields are told as fieldValidation asks."""
-    body = read_body(call.request, kind)
+    body = read_body(call, kind)
     if not isinstance(body, dict):
         raise _unrecognized(kind, f"cannot unmarshal {type(body).__name__} into an object")
     said = {"apiVersion": api_version, "kind": kind} | {k: v for k, v in body.items() if v != ""}
@@ -43,10 +43,12 @@ def typed(call: Call, obj: Object, api_version: str, kind: str) -> Object:
         why = f'Unsupported value: "{validation}": supported values: {supported}'
         raise bad_request(f"fieldValidation: {why}")
     clean, unknown = schema.decode(obj)
-    if unknown and validation == "Strict":
-        raise schema.strict_error(obj, unknown)
+    problems = [f'duplicate field "{path}"' for path in call.twice]
+    problems += [f'unknown field "{path}"' for path in unknown]
+    if problems and validation == "Strict":
+        raise schema.strict_error(obj, problems)
     if validation == "Warn":
-        call.warnings += [f'unknown field "{path}"' for path in unknown]
+        call.warnings += problems
     clean.setdefault("metadata", {})
     return conversion.to_stored(clean)
 
@@ -54,7 +56,7 @@ def typed(call: Call, obj: Object, api_version: str, kind: str) -> Object:
 def read_options(call: Call) -> Object:
     """The DeleteOptions of a DELETE: from the body, else from the query."""
     if call.request.body:
-        body = read_body(call.request, "DeleteOptions")
+        body = read_body(call, "DeleteOptions")
         if not isinstance(body, dict) or body.get("kind", "DeleteOptions") != "DeleteOptions":
             raise _unrecognized("DeleteOptions", "the body of a delete has to be DeleteOptions")
         # Every group knows DeleteOptions as its own kind; they are all the same.
@@ -69,9 +71,9 @@ def read_options(call: Call) -> Object:
     return options
 
 
-def read_body(request: Request, kind: str = "") -> Any:
+def read_body(call: Call, kind: str = "") -> Any:
     """The body as JSON data, or None where there is none; raises ApiError 400 or 415."""
-    body = request.body
+    request, body = call.request, call.request.body
     if not isinstance(body, (bytes, str)):
         return body
     data = body.encode() if isinstance(body, str) else body
@@ -84,7 +86,7 @@ def read_body(request: Request, kind: str = "") -> Any:
         if media_type.endswith("yaml"):
             return manifest.load(data)
         if media_type.endswith("json"):
-            value = json.loads(data)
+            value, call.twice = strictjson.loads(data)
             return _without_surrogates(value) if rb"\ud" in data.lower() else value
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         text = " ".join(str(error).split())

@@ -13,7 +13,7 @@ from functools import partial
 from kube_edu.api.status import ApiError, internal_error
 from kube_edu.apiserver.authentication import Authentication
 from kube_edu.apiserver.authorization import Access, Authorizer, refusal
-from kube_edu.apiserver.call import Call, read_url
+from kube_edu.apiserver.call import ANONYMOUS, Call, read_url
 from kube_edu.host import Host, Response
 
 Next = Callable[[Call], Awaitable[Response]]
@@ -43,6 +43,15 @@ def trace(host: Host) -> Filter:
             user=call.user.name,
             status=response.status,
         )
+        if call.resource is not None:
+            host.record(
+                "api.gate",
+                verb=call.verb,
+                object=f"{access_of(call).qualified}/{call.namespace}/{call.name}",
+                user=call.user.name,
+                stages=call.story,
+                status=response.status,
+            )
         return response
 
     return record
@@ -80,6 +89,8 @@ async def request_info(call: Call, following: Next) -> Response:
 def authenticate(authentication: Authentication) -> Filter:
     async def find_user(call: Call, following: Next) -> Response:
         call.user = await authentication.user(call.request)
+        how = "certificate" if call.request.peer.common_name else "token"
+        call.story.append(("who", "nobody" if call.user == ANONYMOUS else how, call.user.name))
         return await following(call)
 
     return find_user
@@ -91,8 +102,13 @@ def authorize(authorizer: Authorizer) -> Filter:
     async def check(call: Call, following: Next) -> Response:
         access = access_of(call)
         decision = await authorizer(access)
+        verdict = "allow" if decision.allowed else "forbid"
+        call.annotations["authorization.k8s.io/decision"] = verdict
+        call.annotations["authorization.k8s.io/reason"] = decision.reason
         if not decision.allowed:
+            call.story.append(("may", "forbid", decision.reason))
             raise refusal(access, decision.reason)
+        call.story.append(("may", "allow", decision.reason))
         if call.problem is not None:
             raise call.problem
         return await following(call)

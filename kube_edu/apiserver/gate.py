@@ -13,6 +13,7 @@ from typing import Any
 
 from kube_edu.api.meta import Object
 from kube_edu.apiserver.admission import WATCHED, Admission, Attributes, Plugin
+from kube_edu.apiserver.audit import audit
 from kube_edu.apiserver.authentication import Authentication, TokenAuthenticator, token_file
 from kube_edu.apiserver.authentication.bootstrap_tokens import bootstrap_tokens
 from kube_edu.apiserver.authentication.oidc import oidc
@@ -26,6 +27,7 @@ from kube_edu.apiserver.authorization.rbac import Allows, Rbac
 from kube_edu.apiserver.authorization.reviews import Reviews
 from kube_edu.apiserver.call import Call, User
 from kube_edu.apiserver.codec import read_object
+from kube_edu.apiserver.fairness import Fairness
 from kube_edu.apiserver.filters import (
     Filter,
     Next,
@@ -61,7 +63,7 @@ class Gate:
         self._client = ApiClient(Loopback(serve), "kube-apiserver")
         self._informers = Informers(self._client, host)
         self._open = asyncio.Event()
-        self._tokens = ServiceAccountTokens(host, options.signer, options.issuer, lookup)
+        self.tokens = ServiceAccountTokens(host, options.signer, options.issuer, lookup)
         audiences = [options.issuer]
         authentication = Authentication(self._authenticators(options, lookup, audiences), audiences)
         self.rbac = Rbac(self._informers, allows)
@@ -71,13 +73,15 @@ class Gate:
         cluster = ClusterView(
             self._informers, lookup, self.authorize, self.rbac, self._client, host
         )
-        self.admission = Admission(cluster, mutating, validating)
+        self.admission = Admission(cluster, mutating, validating, explain=options.explain)
         stages: tuple[Filter, ...] = (
             trace(host),
             recover,
             request_info,
             authenticate(authentication),
+            audit(host, options.audit_policy, options.audit_log),
             impersonate(self.authorize),
+            Fairness().filter,
             authorize(self.authorize),
         )
         self.handle = chain(stages, serve)
@@ -100,14 +104,14 @@ class Gate:
         where = (call.target, call.namespace, call.name)
         attributes = Attributes("create", *where, request, None, call.user, call.subresource)
         await self.admission.validate(attributes)
-        return await self._tokens.issue(call.namespace, call.name, request)
+        return await self.tokens.issue(call.namespace, call.name, request)
 
     def _authenticators(
         self, options: Options, lookup: Lookup, audiences: Sequence[str]
     ) -> list[TokenAuthenticator]:
         found = [
             token_file(options.tokens, audiences),
-            self._tokens.authenticate,
+            self.tokens.authenticate,
             bootstrap_tokens(self._host, lookup, audiences),
         ]
         if options.oidc is not None:

@@ -1,28 +1,61 @@
-"""OpenAPI v3: the schemas of one group and version, as kubectl reads them.
+"""OpenAPI v3: the schemas and operations of one group and version, as clients read them.
 
 `kubectl explain` draws from the components; `apply` and `create` look whether the write operations
-of a kind take `fieldValidation` (then the server validates, and kubectl need not).
+of a kind take `fieldValidation` (then the server validates, and kubectl need not). Source:
+apiserver, pkg/endpoints/installer.go.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from kube_edu.api import schema
 from kube_edu.api.meta import Object
-from kube_edu.api.resources import RESOURCES, Resource
+from kube_edu.api.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from kube_edu.api.resources import RESOURCES, SUBRESOURCES, Resource
 from kube_edu.api.status import no_such_path
-
-_JSON = "application/json"
 
 V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 """`/openapi/v2` is answered with an empty document of this type: kubectl then goes by its own Go
 types, and says of an unknown kind that it is unknown."""
 
+_JSON = "application/json"
+_PATCHES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
+_METHODS = {
+    "create": "post", "delete": "delete", "deletecollection": "delete", "get": "get",
+    "list": "get", "patch": "patch", "update": "put",
+}  # fmt: skip
 
+# Query parameters, by the verbs that take them.
+_LIST = {
+    "allowWatchBookmarks": "boolean", "continue": "string", "fieldSelector": "string",
+    "labelSelector": "string", "limit": "integer", "resourceVersion": "string",
+    "resourceVersionMatch": "string", "sendInitialEvents": "boolean",
+    "timeoutSeconds": "integer", "watch": "boolean",
+}  # fmt: skip
+_WRITE = {"dryRun": "string", "fieldManager": "string", "fieldValidation": "string"}
+_DELETE = {
+    "dryRun": "string", "gracePeriodSeconds": "integer", "orphanDependents": "boolean",
+    "propagationPolicy": "string",
+}  # fmt: skip
+_QUERY: dict[str, dict[str, str]] = {
+    "create": _WRITE,
+    "delete": _DELETE,
+    "deletecollection": {**_LIST, **_DELETE},
+    "get": {},
+    "list": _LIST,
+    "patch": _WRITE,
+    "update": _WRITE,
+}
+
+_Kind = tuple[str, str, str]
+"""Group, version and kind."""
+
+
+@cache
 def index() -> Object:
     """`/openapi/v3`: where each group's document is."""
     paths = {}
@@ -43,12 +76,11 @@ def document(group_path: str) -> Object:
     paths: Object = {}
     for resource in resources:
         paths |= dict(_paths(resource))
-    roots = [_definition_name(resource) for resource in resources]
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "v1.33.0"},
         "paths": paths,
-        "components": {"schemas": _components(roots)},
+        "components": {"schemas": _components(_references(paths))},
     }
 
 
@@ -56,70 +88,115 @@ def _group_path(resource: Resource) -> str:
     return f"apis/{resource.api_version}" if resource.group else f"api/{resource.version}"
 
 
-def _definition_name(resource: Resource) -> str:
-    whole = schema.definition(resource.api_version, resource.kind)
-    return next(name for name, found in schema.definitions().items() if found is whole)
+# Paths
 
 
 def _paths(resource: Resource) -> Iterator[tuple[str, Object]]:
+    """A resource's collection (in one namespace and in all), its objects, their subresources."""
     collection = resource.path("{namespace}")
-    operation = _operation(resource)
-    write = {**operation, "parameters": [_parameter("fieldValidation"), _parameter("dryRun")]}
-    write["requestBody"] = {"content": {"*/*": {"schema": _reference(_definition_name(resource))}}}
-    yield collection, {"get": operation, "post": write}
-    yield (
-        f"{collection}/{{name}}",
-        {"get": operation, "put": write, "patch": write, "delete": operation},
-    )
+    kind = (resource.group, resource.version, resource.kind)
+    listed = (resource.group, resource.version, resource.list_kind)
+    verbs = [verb for verb in resource.verbs if verb != "watch"]
+    of_all = [verb for verb in verbs if verb in ("create", "list", "deletecollection")]
+    yield collection, _path_item(collection, of_all, kind, listed)
+    if resource.namespaced and "list" in verbs:
+        yield resource.path(), _path_item(resource.path(), ["list"], kind, listed)
+    of_one = [verb for verb in verbs if verb not in of_all]
+    if of_one:
+        yield f"{collection}/{{name}}", _path_item(f"{collection}/{{name}}", of_one, kind, kind)
+    for name in resource.subresources:
+        path, about = f"{collection}/{{name}}/{name}", SUBRESOURCES[name]
+        spoken = (about.group, about.version, about.kind) if about.kind else kind
+        yield path, _path_item(path, about.verbs, spoken, spoken)
 
 
-def _operation(resource: Resource) -> Object:
-    answer = {"schema": _reference(_definition_name(resource))}
-    return {
-        "responses": {"200": {"description": "OK", "content": {_JSON: answer}}},
-        "x-kubernetes-group-version-kind": {
-            "group": resource.group,
-            "version": resource.version,
-            "kind": resource.kind,
-        },
+def _path_item(path: str, verbs: Iterable[str], kind: _Kind, listed: _Kind) -> Object:
+    named = [name for name in ("name", "namespace") if f"{{{name}}}" in path]
+    item: Object = {_METHODS[verb]: _operation(verb, kind, listed) for verb in verbs}
+    if named:
+        item["parameters"] = [_parameter(name, "string", "path") for name in named]
+    return item
+
+
+def _operation(verb: str, kind: _Kind, listed: _Kind) -> Object:
+    group, version, name = kind
+    answer = listed if verb == "list" else kind
+    if verb.startswith("delete"):
+        answer = ("", "v1", "Status")
+    operation: Object = {
+        "responses": {"200": {"description": "OK", "content": {_JSON: _schema(answer)}}},
+        "x-kubernetes-action": "post" if verb == "create" else verb.replace("update", "put"),
+        "x-kubernetes-group-version-kind": {"group": group, "version": version, "kind": name},
     }
+    if query := _QUERY[verb]:
+        operation["parameters"] = [_parameter(n, type, "query") for n, type in query.items()]
+    if verb == "patch":
+        anything: Object = {"schema": {"type": "object"}}
+        operation["requestBody"] = {"content": dict.fromkeys(_PATCHES, anything)}
+    elif verb.startswith("delete"):
+        operation["requestBody"] = {"content": {_JSON: _schema(("", "v1", "DeleteOptions"))}}
+    elif verb in ("create", "update"):
+        operation["requestBody"] = {"content": {_JSON: _schema(kind)}, "required": True}
+    return operation
 
 
-def _parameter(name: str) -> Object:
-    return {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
+def _parameter(name: str, type: str, place: str) -> Object:
+    parameter: Object = {"name": name, "in": place, "schema": {"type": type, "uniqueItems": True}}
+    return {**parameter, "required": True} if place == "path" else parameter
+
+
+def _schema(kind: _Kind) -> Object:
+    group, version, name = kind
+    api_version = f"{group}/{version}" if group else version
+    return {"schema": _reference(schema.definition_name(api_version, name))}
+
+
+# Schemas
 
 
 def _reference(name: str) -> Object:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _components(roots: list[str]) -> Object:
+def _references(part: object) -> Iterator[str]:
+    """The definitions to which a part of the document refers."""
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):  # and not a field of that name
+            yield part["$ref"].rpartition("/")[2]
+        for value in part.values():
+            yield from _references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _references(value)
+
+
+def _components(roots: Iterable[str]) -> Object:
     """The definitions that these need, directly or not."""
     found: Object = {}
     waiting = list(roots)
     while waiting:
         name = waiting.pop()
         if name not in found:
-            found[name] = _as_openapi(schema.definitions()[name], waiting)
+            found[name] = _as_openapi(schema.definitions()[name])
+            waiting += _references(found[name])
     return dict(sorted(found.items()))
 
 
-def _as_openapi(part: Object, needed: list[str]) -> Object:
+def _as_openapi(part: Object) -> Object:
     """A JSON schema as OpenAPI 3.0 writes it: null is no type, and nothing stands beside $ref."""
     result: Object = {key: value for key, value in part.items() if key != "$schema"}
     if "$ref" in part:
-        name = result.pop("$ref").removeprefix("#/$defs/")
-        needed.append(name)
-        return {**result, "allOf": [_reference(name)]} if result else _reference(name)
+        reference = _reference(result.pop("$ref").removeprefix("#/$defs/"))
+        return {**result, "allOf": [reference]} if result else reference
     if isinstance(part.get("type"), list):
         result["type"] = part["type"][0]
     if "properties" in part:
         properties = part["properties"].items()
-        result["properties"] = {name: _as_openapi(field, needed) for name, field in properties}
+        result["properties"] = {name: _as_openapi(field) for name, field in properties}
     for key in ("items", "additionalProperties"):
         if isinstance(part.get(key), dict):
-            result[key] = _as_openapi(part[key], needed)
+            result[key] = _as_openapi(part[key])
     for key in ("oneOf", "anyOf"):
         if key in part:
-            result[key] = [_as_openapi(choice, needed) for choice in part[key]]
+            result[key] = [_as_openapi(choice) for choice in part[key]]
     return result

@@ -20,7 +20,9 @@ def narrowed(subresource: str, draft: Object, old: Object, now: float) -> Object
 
 
 def _main(draft: Object, old: Object, now: float) -> Object:
-    return {**draft, "status": old["status"]} if "status" in old else draft
+    """Everything but the status."""
+    kept = {key: value for key, value in draft.items() if key != "status"}
+    return {**kept, "status": old["status"]} if "status" in old else kept
 
 
 def _status(draft: Object, old: Object, now: float) -> Object:

@@ -98,7 +98,7 @@ class Registry:
         """Apply a patch to the object as it stands; when another write comes first, to the one
         that stands there then. Only a patch that names a resourceVersion can conflict."""
         resource = call.target
-        patch, content_type = read_body(call.request), media_type_of(call.request)
+        patch, content_type = read_body(call), media_type_of(call.request)
 
         def change(current: Object) -> Object:
             shown = conversion.to_version(current, resource.api_version)
@@ -284,6 +284,8 @@ def _attributes(call: Call, verb: str, obj: Object, old: Object | None = None) -
         call.subresource,
         call.dry_run,
         call.warnings,
+        call.story,
+        call.annotations,
     )
 
 

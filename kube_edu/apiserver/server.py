@@ -13,16 +13,17 @@ from dataclasses import replace
 
 from kube_edu.api.meta import Object
 from kube_edu.api.resources import STORED
-from kube_edu.api.status import ApiError, method_not_allowed, no_such_path
-from kube_edu.apiserver import openapi
+from kube_edu.api.status import ApiError, not_acceptable
 from kube_edu.apiserver.admission import Plugin
 from kube_edu.apiserver.admission.plugins import MUTATING, VALIDATING
 from kube_edu.apiserver.allocators import ServiceAllocator
 from kube_edu.apiserver.authorization.rbac import Allows, allows
 from kube_edu.apiserver.bootstrap import bootstrap
 from kube_edu.apiserver.call import Call
-from kube_edu.apiserver.discovery import VERSION, discover
 from kube_edu.apiserver.gate import Gate
+from kube_edu.apiserver.health import Check
+from kube_edu.apiserver.metrics import Metrics
+from kube_edu.apiserver.nonresource import NonResource
 from kube_edu.apiserver.options import Options
 from kube_edu.apiserver.parts import DOORS
 from kube_edu.apiserver.reading import Reader
@@ -59,7 +60,7 @@ class ApiServer:
         self._host = host
         self._port = port
         self._bootstrapped = False
-        self._storage = Storage(store)
+        self._storage = Storage(store, options.encryption)
         self._caches = {
             prefix: WatchCache(self._storage, prefix)
             for prefix in (resource.storage_prefix for resource in STORED)
@@ -72,9 +73,16 @@ class ApiServer:
             host, self._storage, self._caches, self._services, self._gate.admission
         )
         self._subresources = Subresources(host, self._registry, self._reader, self._gate.token)
+        self._metrics = Metrics()
+        checks: dict[str, Check] = {
+            "informer-sync": self._is_synced,
+            "poststarthook/bootstrap": lambda: self._bootstrapped,
+        }
+        self._address = f"{host.address}:{port}"
+        self._others = NonResource(self._address, self._caches, self._metrics, checks)
 
     async def handle(self, request: Request) -> Response:
-        return await self._gate.handle(Call(request))
+        return await self._metrics.measure(Call(request), self._gate.handle)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -92,7 +100,8 @@ class ApiServer:
     async def _serve(self, call: Call) -> Response:
         """Send a request to whoever answers it."""
         if call.resource is None:
-            return self._non_resource(call)
+            published = self._gate.tokens.discovery(call.request.path, self._address)
+            return Response(body=published) if published else self._others.answer(call)
         if call.subresource not in DOORS:
             return await self._subresources.handle(call)
         if not call.target.stored and not call.target.hub:
@@ -126,7 +135,9 @@ class ApiServer:
                 return 200, await self._delete_collection(call)
 
     async def _answer_question(self, call: Call) -> Response:
-        """What is created only to be answered."""
+        """What is created only to be answered; there is no table of answers."""
+        if view_of(call).form:
+            raise not_acceptable(("application/json",))
         if call.target.plural == "bindings":
             return await self._subresources.bind(call)
         return Response(201, await self._gate.reviews.answer(call))
@@ -144,33 +155,8 @@ class ApiServer:
                     raise
         return found
 
-    def _non_resource(self, call: Call) -> Response:
-        path = call.request.path.rstrip("/")
-        if call.verb != "get":
-            raise method_not_allowed()
-        match path:
-            case "/version":
-                return Response(body=VERSION)
-            case "/healthz" | "/livez":
-                return Response(body="ok")
-            case "/readyz":
-                return self._readyz()
-            case "/openapi/v2":
-                return Response(body=b"", headers={"content-type": openapi.V2_PROTOBUF})
-            case "/openapi/v3":
-                return Response(body=openapi.index())
-        if path.startswith("/openapi/v3/"):
-            return Response(body=openapi.document(path.removeprefix("/openapi/v3/")))
-        if path.startswith(("/api", "/apis")):
-            return discover(call.request, f"{self._host.address}:{self._port}")
-        raise no_such_path()
-
-    def _readyz(self) -> Response:
-        synced = all(cache.ready.is_set() for cache in self._caches.values())
-        if synced and self._bootstrapped:
-            return Response(body="ok")
-        failed = "informer-sync" if not synced else "poststarthook/bootstrap"
-        return Response(500, f"[-]{failed} failed: not finished\nreadyz check failed")
+    def _is_synced(self) -> bool:
+        return all(cache.ready.is_set() for cache in self._caches.values())
 
     async def _shown(self, view: View, events: Events) -> AsyncIterator[Object]:
         async with aclosing(events):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, error, gone, service_unavailable, timeout
+from kube_edu.apiserver.encryption import PLAIN, Encryption
 from kube_edu.apiserver.stored import Decoder, Stored, encode, with_revision
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.etcd.errors import EtcdError
@@ -62,8 +64,9 @@ class Lost(Exception):
 class Storage:
     """Objects by key, over a client of etcd. Raises ApiError where the store fails."""
 
-    def __init__(self, client: EtcdClient) -> None:
+    def __init__(self, client: EtcdClient, encryption: Encryption = PLAIN) -> None:
         self._client = client
+        self._encryption = encryption
         self._decoder = Decoder()
         self._lease = 0
         self._lease_until = 0.0
@@ -123,8 +126,8 @@ class Storage:
         lease = await self._leased(ttl) if ttl and obj is not None else 0
         claims = claim or {}
         compare = [_at_revision(key, expected), *(_at_revision(k, 0) for k in claims)]
-        success = [_delete(key) if obj is None else _put(key, obj, lease)]
-        success += [_put(k, value) for k, value in claims.items()]
+        success = [_delete(key) if obj is None else self._put(key, obj, lease)]
+        success += [self._put(k, value) for k, value in claims.items()]
         success += [_delete(k) for k in release or ()]
         failure = [RequestOp(request_range=RangeRequest(k.encode())) for k in (key, *claims)]
         request = TxnRequest(tuple(compare), tuple(success), tuple(failure))
@@ -154,8 +157,13 @@ class Storage:
         request = WatchCreateRequest(key, prefix_end(key), since + 1, progress_notify=True)
         return self._client.watch(request, progress)
 
+    def _put(self, key: str, obj: Object, lease: int = 0) -> RequestOp:
+        sealed = self._encryption.seal(key, encode(obj))
+        return RequestOp(request_put=PutRequest(key.encode(), sealed, lease))
+
     def stored(self, kv: KeyValue) -> Stored:
-        return self._decoder.stored(kv)
+        opened = self._encryption.open(kv.key.decode(), kv.value)
+        return self._decoder.stored(kv if opened is kv.value else replace(kv, value=opened))
 
     async def compact(self, revision: int) -> None:
         await _answer(self._client.compact, CompactionRequest(revision))
@@ -169,10 +177,6 @@ def at(header: ResponseHeader | None) -> int:
 def _at_revision(key: str, revision: int) -> Compare:
     equal, modified = CompareResult.EQUAL, CompareTarget.MOD
     return Compare(equal, modified, key.encode(), mod_revision=revision)
-
-
-def _put(key: str, obj: Object, lease: int = 0) -> RequestOp:
-    return RequestOp(request_put=PutRequest(key.encode(), encode(obj), lease))
 
 
 def _delete(key: str) -> RequestOp:

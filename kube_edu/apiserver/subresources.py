@@ -72,7 +72,7 @@ class Subresources:
         if call.verb == "get":
             return Response(body=scale_of((await self._reader.get(call)).decoded()))
         is_patch, content_type = call.verb == "patch", media_type_of(call.request)
-        body = read_body(call.request) if is_patch else read_object(call, *_SCALE)
+        body = read_body(call) if is_patch else read_object(call, *_SCALE)
 
         def change(workload: Object) -> Object:
             if not is_patch:
@@ -173,14 +173,16 @@ class Subresources:
 def scale_of(workload: Object) -> Object:
     meta = workload["metadata"]
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    selector = str(LabelSelector.from_dict(workload["spec"].get("selector")))
+    selector = workload["spec"].get("selector")
+    if workload["kind"] == "ReplicationController":  # its selector is a plain map
+        selector = {"matchLabels": selector}
     replicas = workload.get("status", {}).get("replicas", 0)
     return {
         "apiVersion": "autoscaling/v1",
         "kind": "Scale",
         "metadata": {key: meta[key] for key in kept if key in meta},
         "spec": {"replicas": workload["spec"].get("replicas", 0)},
-        "status": {"replicas": replicas, "selector": selector},
+        "status": {"replicas": replicas, "selector": str(LabelSelector.from_dict(selector))},
     }
 
 

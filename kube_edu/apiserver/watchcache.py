@@ -81,6 +81,9 @@ class WatchCache:
 
     # -- reading ------------------------------------------------------------------------------
 
+    def __len__(self) -> int:
+        return len(self._objects)
+
     def get(self, key: str) -> Stored | None:
         return self._objects.get(key)
 

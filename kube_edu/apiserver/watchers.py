@@ -133,11 +133,15 @@ class Watcher:
                     while not self._events and not self.stopped:
                         self._news.clear()
                         await self._news.wait()
-        return self.take()
-
-    def take(self) -> Event | None:
-        """The next event, if it is there."""
         return self._events.popleft() if self._events else None
+
+    def take(self, most: int) -> list[Event]:
+        """The next events that are there, so many at most."""
+        if len(self._events) > most:
+            return [self._events.popleft() for _ in range(most)]
+        events = list(self._events)
+        self._events.clear()
+        return events
 
 
 def node_of(pod: Stored) -> str:

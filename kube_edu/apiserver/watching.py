@@ -92,12 +92,10 @@ class EventStream:
 
     def ready(self) -> list[Event]:
         """The events that are there already, up to the bookmark that follows the state."""
-        events: list[Event] = []
-        while len(events) < TOGETHER and self._initial != 0:
-            event = self._watcher.take()
-            if event is None:
-                break
-            events.append(self._next(event))
+        most = min(self._initial, TOGETHER) if self._initial >= 0 else TOGETHER
+        events = self._watcher.take(most)
+        for event in events:
+            self._next(event)
         return events
 
     async def aclose(self) -> None:

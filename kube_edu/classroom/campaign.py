@@ -131,7 +131,7 @@ class ElectionRun(Run):
             for found in (self._wrong_key(name), self._wrong_end(name), self._restless(name)):
                 if found is not None:
                     return found
-        return None
+        return next(filter(None, map(self._wrong_watch, self._candidates)), None)
 
     def _wrong_key(self, name: str) -> Failure | None:
         key, lease = ELECTION + name, self._candidates[name].lease
@@ -143,6 +143,24 @@ class ElectionRun(Run):
             return Failure("no lease", f"the key of {name} does not hang on the lease: if {name} "
                            "dies it stays in the queue for ever, and nobody behind it ever leads.",
                            at)  # fmt: skip
+        return None
+
+    def _wrong_watch(self, name: str) -> Failure | None:
+        for watch in self.clients[name].watches:
+            queue = self._queue(watch.opened)
+            watched = watch.request.key.decode().removeprefix(ELECTION)
+            ahead = _ahead(name, queue)
+            if (
+                ahead is None
+                or watched in (name, ahead)
+                or not self.at(ELECTION + watched, watch.opened)
+            ):
+                continue
+            return Failure("watches another", f"{name} watches the key of {watched}, and just "
+                           f"ahead of it stands {ahead or 'nobody'}: where many watch the leader, "
+                           "all wake up when it goes, for one of them to lead. Sort by create "
+                           "revision (the mod revision changes whenever a leader writes its key), "
+                           "and watch the key just ahead of yours.", watch.opened)  # fmt: skip
         return None
 
     def _wrong_end(self, name: str) -> Failure | None:
@@ -206,6 +224,8 @@ class ElectionRun(Run):
         first = queue[0].value.decode() if queue else ""
         if first in self._dead or self._candidates.get(first, Candidate()).returned is not ...:
             return Failure("hangs", f"{name} does not come to its end.")
+        if found := self._wrong_watch(name):
+            return found
         last = max(revision for revision, event in self._departures())
         return Failure("waits", f"since revision {last} {first} is the first in the queue, and it "
                        "still waits. Whoever was ahead of it was gone between its list and its "
@@ -225,6 +245,12 @@ class ElectionRun(Run):
         """Who stands at a revision, the first first."""
         there = [self.at(ELECTION + name, revision) for name in self.story.names]
         return sorted((kv for kv in there if kv), key=lambda kv: kv.create_revision)
+
+
+def _ahead(name: str, queue: list[KeyValue]) -> str | None:
+    """Who stands just ahead in a queue, "" if nobody does; None if the name is not in it."""
+    names = [kv.value.decode() for kv in queue]
+    return ["", *names][names.index(name)] if name in names else None
 
 
 def _stories() -> Iterator[Story]:

@@ -29,6 +29,15 @@ HALF = Plan(
 )
 """Two of four: a half is no majority, for the other half could say the same."""
 
+THREE = Plan(
+    seed=6,
+    members=names(3),
+    acts=(Act(0.1, "time out", ("etcd-1",)), Act(0.3, "propose", ("etcd-1",), data="x=1")),
+    seconds=0.6,
+    pre_vote=False,
+)
+"""Nothing befalls it: who waits for all three waits too long."""
+
 
 def _watch(trial: Trial, guard: Guard) -> Rules:
     def rule(leader: Leader) -> int:
@@ -43,7 +52,7 @@ def _watch(trial: Trial, guard: Guard) -> Rules:
 
 
 def judge_commit(answer: Callable[..., Any], report: Report) -> Verdict:
-    return judge_rule(_watch, [FIGURE_8, HALF], answer, report)
+    return judge_rule(_watch, [FIGURE_8, HALF, THREE], answer, report)
 
 
 def _misjudged(leader: Leader, name: str, answer: int, right: int) -> Wrong | None:

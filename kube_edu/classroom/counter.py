@@ -7,9 +7,9 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.etcd_client import Etcd, compare, put
+from kube_edu.classroom.etcd_client import Etcd, Unanswered, compare, put
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.store_runs import MEMBER_DIES, Failure, Run, Search, Story
+from kube_edu.classroom.store_runs import MEMBER_DIES, Deed, Failure, Run, Search, Story
 from kube_edu.etcd.messages import EventType
 
 KEY = "visits"
@@ -52,11 +52,12 @@ class CounterRun(Run):
         etcd = self.client(name, pace=pace, lost=lost)
         for _ in range(2 if TWICE in self.story.befalls else 1):
             before = len(self.deeds)
-            returned = None
+            returned: Any = None
             try:
                 returned = await self.guard.call_async(etcd, KEY)
-            except (ConnectionError, TimeoutError):
-                returned = "no answer"
+            except (ConnectionError, TimeoutError) as error:
+                silent = Unanswered in (type(error), type(error.__context__))
+                returned = "no answer" if silent else error
             mine = [d.revision for d in self.deeds[before:] if d.who == name and d.revision]
             self._calls.append((name, mine, returned))
 
@@ -82,7 +83,7 @@ class CounterRun(Run):
                                    "is none, and whoever looks then begins at 1.",
                                    revision)  # fmt: skip
                 if value != str(before + 1):
-                    how, why = _why(deed)
+                    how, why = self._why(deed, revision)
                     count = f"the counter was {before}, and is {value} at revision {revision}"
                     return Failure(how, f"{count}: {why}", revision)
             before = 0 if deleted else int(value)
@@ -90,7 +91,8 @@ class CounterRun(Run):
 
     def _misreported(self) -> Failure | None:
         counted = {revision: event.kv.value.decode() for revision, event in self.history(KEY)}
-        for name, made, returned in self._calls:
+        for name, revisions, returned in self._calls:
+            made = [revision for revision in revisions if revision in counted]
             if len(made) > 1:
                 return Failure("twice", f"one call of {name} counts {len(made)} times. An answer "
                                "that does not come says nothing: the Txn may have been executed, "
@@ -112,13 +114,26 @@ class CounterRun(Run):
     def _stuck(self) -> Failure | None:
         if not self.busy or MEMBER_DIES in self.story.befalls:
             return None
-        return Failure("stuck", f"{self.busy[0]} tries again and again, and never gets done: what "
+        name = self.busy[0]
+        if not [deed for deed in self.deeds if deed.who == name and deed.method != "range"]:
+            return Failure("only looks", f"{name} looks at the counter again and again, and never "
+                           "writes.")  # fmt: skip
+        return Failure("stuck", f"{name} tries again and again, and never gets done: what "
                        "was read before the first attempt is old by the second. Read again each "
                        "time.")  # fmt: skip
 
+    def _why(self, deed: Deed | None, revision: int) -> tuple[str, str]:
+        """What the write that went wrong was like."""
+        who = deed.who if deed else ""
+        looks = [d.store for d in self.deeds
+                 if d.who == who and d.method == "range" and d.store < revision]  # fmt: skip
+        if looks and self.at(KEY, looks[-1]) == self.at(KEY, revision - 1):
+            return "sum", ("nobody has counted since it was read. The new number is the one that "
+                           "was read, and one; the first is 1.")  # fmt: skip
+        return _how(deed)
 
-def _why(deed: Any) -> tuple[str, str]:
-    """What the write that went wrong was like."""
+
+def _how(deed: Deed | None) -> tuple[str, str]:
     if deed is None or deed.method == "put":
         return "plain put", ("a get and then a put. Between the two somebody else has counted, "
                              "and that is overwritten: a lost update.")  # fmt: skip

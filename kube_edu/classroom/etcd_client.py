@@ -125,7 +125,7 @@ def compare(target: str, key: str, result: str, wanted: Any) -> Compare:
 
 
 def put(key: str, value: str, lease: int = 0) -> RequestOp:
-    return RequestOp(request_put=PutRequest(key.encode(), str(value).encode(), lease))
+    return RequestOp(request_put=PutRequest(key.encode(), str(value).encode(), int(lease)))
 
 
 def get(key: str) -> RequestOp:
@@ -156,7 +156,7 @@ class Etcd:
 
     async def put(self, key: str, value: str, lease: int = 0) -> int:
         """Set a key, whatever it is; returns the revision at which that happened."""
-        request = PutRequest(key.encode(), str(value).encode(), lease)
+        request = PutRequest(key.encode(), str(value).encode(), int(lease))
         return int((await self._ask("put", request)).header.revision)
 
     async def delete(self, key: str) -> int:
@@ -172,6 +172,11 @@ class Etcd:
     ) -> TxnAnswer:
         """If all comparisons hold do `success`, else `failure`; all at one revision."""
         request = TxnRequest(tuple(compares), tuple(success), tuple(failure))
+        if not all(isinstance(op, RequestOp) for op in (*request.success, *request.failure)):
+            raise TypeError(
+                "the operations of a Txn are made by put(…), get(…) and delete(…); etcd.put(…), "
+                "etcd.get(…) and etcd.delete(…) are requests of their own"
+            )
         answer = await self._ask("txn", request)
         results = tuple(map(_result, answer.responses))
         return TxnAnswer(answer.succeeded, answer.header.revision, results)
@@ -181,7 +186,7 @@ class Etcd:
         now on". An async iterator of WatchAnswer, which ends when the connection breaks."""
         start = key.encode()
         end = prefix_end(start) if prefix else b""
-        return Watch(self.connections, WatchCreateRequest(start, end, start_revision))
+        return Watch(self.connections, WatchCreateRequest(start, end, int(start_revision)))
 
     async def grant(self, ttl: int) -> int:
         """A new lease of so many seconds; returns its ID."""

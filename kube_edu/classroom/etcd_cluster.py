@@ -155,7 +155,7 @@ class EtcdCluster:
 
     @property
     def compacted(self) -> int:
-        return max(member.store.compact_revision for member in self.members.values())
+        return max(0, *(member.store.compact_revision for member in self.members.values()))
 
     def changes(self) -> Sequence[tuple[Event, ...]]:
         """The events of every revision from 2 on, those that etcd has forgotten too."""

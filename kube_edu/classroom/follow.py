@@ -8,7 +8,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.etcd_client import RETRY, Change, Etcd, Kv, Listing, WatchAnswer
+from kube_edu.classroom.etcd_client import RETRY, Change, Etcd, Kv, Listing, WatchAnswer, put
 from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.store_runs import ClientOf, Failure, Run, Search, Story, WatchOf
 from kube_edu.etcd.messages import EventType, WatchCreateRequest, WatchResponse
@@ -17,6 +17,7 @@ PREFIX = "color/"
 KEYS = ("color/blue", "color/green", "color/red")
 STEPS = ("put", "delete", "change", "a write elsewhere", "the watch breaks", "a crash", "away",
          "away, and compaction")  # fmt: skip
+AT_ONCE = "two keys change at one revision"
 BEHIND = "a write between the list and the watch"
 SETTLE = 3.0
 AWAY = 32.0
@@ -71,7 +72,7 @@ class Mirror(MutableMapping[str, Kv]):
         self._run.tell("follower", f"del mirror[{key!r}]")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._now))
+        return iter(self._now)
 
     def __len__(self) -> int:
         return len(self._now)
@@ -174,6 +175,10 @@ class FollowRun(Run):
                 self._put(self.random.choice(KEYS))
             case "delete":
                 self.etcd.call(self._laptop.delete(self.random.choice(KEYS)))
+            case "two keys change at one revision":
+                both = [put(key, f"#{self._writes + 1}") for key in (KEYS[0], KEYS[2])]
+                self._writes += 1
+                self.etcd.call(self._laptop.txn([], both))
             case "a write elsewhere":
                 self._put("shape/round")
             case "the watch breaks":
@@ -196,6 +201,7 @@ class FollowRun(Run):
         self._put("color/pink")
         self._put("color/pink")
         if compaction:
+            self._put("shape/round")
             self._put("shape/round")
             self.etcd.compact(len(self.etcd.changes()) + 1)
         self.etcd.run_for(AWAY)
@@ -269,8 +275,13 @@ class FollowRun(Run):
                 "the whole store, nor the beginning.")  # fmt: skip
 
     def _lists_too_often(self) -> Failure | None:
-        allowed = 1 + sum(watch.rider.refused for watch in self._client.watches)
-        if self._client.lists <= allowed or "a crash" in self.story.befalls:
+        refused = sum(watch.rider.refused for watch in self._client.watches)
+        compacted = self.story.befalls.count("away, and compaction")
+        if "a crash" not in self.story.befalls and refused > compacted:
+            return Failure("refused", "its watch is refused again and again, after every list. "
+                           "Watch from the revision after listing.revision: that of the newest key "
+                           "in the list may be compacted.")  # fmt: skip
+        if self._client.lists <= 1 + refused or "a crash" in self.story.befalls:
             return None
         return Failure("lists", f"it lists {self._client.lists} times, though nothing was "
                        "compacted: with 100,000 keys and a thousand clients that is what brings "
@@ -284,6 +295,8 @@ FIRST = (
     ("delete",),
     ("put", "delete"),
     ("the watch breaks",),
+    (AT_ONCE,),
+    (AT_ONCE, "the watch breaks"),
     ("change", "change", "the watch breaks", "delete"),
     ("away",),
     ("away, and compaction",),

@@ -13,6 +13,7 @@ from typing import Any
 from kube_edu.classroom.etcd_client import Etcd, compare, delete, put
 from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.store_runs import (
+    CLIENTS,
     FROZEN,
     MEMBER_DIES,
     TTL,
@@ -22,7 +23,7 @@ from kube_edu.classroom.store_runs import (
     Search,
     Story,
 )
-from kube_edu.etcd.messages import Event, EventType
+from kube_edu.etcd.messages import Event, EventType, KeyValue
 from kube_edu.viz.figure import Figure
 
 LOCK, KEY = "lock", "result"
@@ -30,9 +31,10 @@ WAITING = 75.0
 """Virtual seconds in which everybody must have had a turn: a connection to a machine without power
 is silent for half a minute before it is given up."""
 
-FREEZES, DIES = (
+FREEZES, DIES, NAMESAKES = (
     "the first at work is frozen for a while",
     "the first at work loses its power",
+    "all call themselves ann",
 )
 
 
@@ -86,7 +88,7 @@ class LockRun(Run):
             turn.lease = await etcd.grant(TTL)
             keeping = asyncio.create_task(self.etcd.client(name).keep(turn.lease))
             turn.returned = await self.guard.call_async(
-                etcd, LOCK, name, turn.lease, KEY, partial(self._work, name)
+                etcd, LOCK, self._calls_itself(name), turn.lease, KEY, partial(self._work, name)
             )
         except (ConnectionError, TimeoutError):
             turn.gave_up = True
@@ -130,7 +132,7 @@ class LockRun(Run):
         who, at = deed.who, deed.revision
         before = self.at(LOCK, at - 1)
         others = before is not None and not self._holds(who, at - 1)
-        owner = before.value.decode() if before else ""
+        owner = self._owner(before) if before else ""
         if event.type is EventType.DELETE:
             if not others:
                 return None
@@ -151,12 +153,24 @@ class LockRun(Run):
 
     def _wrong_write(self, deed: Deed, event: Event) -> Failure | None:
         if self._holds(deed.who, deed.revision - 1):
-            return None
+            return self._wrong_result(deed, event)
         holder = self.at(LOCK, deed.revision - 1)
-        has = f"{holder.value.decode()} has the lock" if holder else "nobody has the lock"
+        has = f"{self._owner(holder)} has the lock" if holder else "nobody has the lock"
         kind, why = self._why_written(deed)
         return Failure(kind, f"{deed.who} writes its result at revision {deed.revision}, though "
                        f"{has}: {why}", deed.revision)  # fmt: skip
+
+    def _wrong_result(self, deed: Deed, event: Event) -> Failure | None:
+        value, at = event.kv.value.decode(), deed.revision
+        if event.type is EventType.PUT and value != f"of {deed.who}":
+            how = "" if self._turns[deed.who].started else ": work is an async def, so await it"
+            return Failure("another result", f"{deed.who} writes {value!r:.30}, and not what "
+                           f"work() returns{how}.", at)  # fmt: skip
+        if event.kv.lease:
+            return Failure("result on the lease", f"the result of {deed.who} hangs on the lease, "
+                           "and is gone when that ends. Only the lock should go.",
+                           at)  # fmt: skip
+        return None
 
     def _why_written(self, deed: Deed) -> tuple[str, str]:
         before = [d for d in self.deeds[: self.deeds.index(deed)] if d.who == deed.who]
@@ -214,15 +228,23 @@ class LockRun(Run):
                            "waits: the key was deleted between your look and your watch, and a "
                            "watch from now on is not told. Watch from the revision after the one "
                            "at which you looked.", last)  # fmt: skip
-        owner = holder.value.decode()
+        owner = self._owner(holder)
         if self._turns[owner].returned is not ...:
             return _keeps(owner, holder.mod_revision)
         return Failure("hangs", f"{name} does not come to its end.", holder.mod_revision)
 
     def _holds(self, name: str, revision: int) -> bool:
         lock = self.at(LOCK, revision)
-        return lock is not None and lock.lease in (self._turns[name].lease, 0) \
-            and lock.value.decode() == name  # fmt: skip
+        return lock is not None and self._owner(lock) == name
+
+    def _owner(self, lock: KeyValue) -> str:
+        """Whose lease it hangs on; without one, who it says."""
+        leases = {turn.lease: name for name, turn in self._turns.items()}
+        return leases.get(lock.lease, lock.value.decode())
+
+    def _calls_itself(self, name: str) -> str:
+        """A program that is started anew, on the same machine, has its old name."""
+        return CLIENTS[0] if NAMESAKES in self.story.befalls else name
 
     @property
     def _dead(self) -> list[str]:
@@ -245,6 +267,7 @@ def _stories() -> Iterator[Story]:
         random = Random(seed)
         befalls = [*random.choice(((), (FREEZES,), (DIES,), (FREEZES,)))]
         befalls += [MEMBER_DIES] if seed % 15 == 0 else []
+        befalls += [NAMESAKES] if seed % 3 == 0 else []
         yield Story(seed, random.randint(2, 4), tuple(befalls))
 
 

@@ -74,6 +74,7 @@ PAPERS = (
     Paper("longer", True, Voter(2, "", 1, 1), _asked(2, "etcd-2", 1, 5)),
     Paper("again", True, Voter(2, "etcd-2", 1, 1), _asked(2, "etcd-2", 1, 1)),
     Paper("next term", True, Voter(2, "etcd-3", 1, 1), _asked(3, "etcd-2", 1, 1, pre=True)),
+    Paper("pre-vote, shorter", False, Voter(2, "", 3, 1), _asked(3, "etcd-2", 1, 2, pre=True)),
 )
 
 MISCONCEPTIONS: tuple[tuple[set[str], str], ...] = (
@@ -155,6 +156,11 @@ MISCONCEPTIONS: tuple[tuple[set[str], str], ...] = (
         {"again"},
         "asked once more by the candidate that it has voted for, it refuses: the request may "
         "have come twice, or the first answer may be lost. The same question gets the same answer.",
+    ),
+    (
+        {"pre-vote, shorter"},
+        "it says yes to a pre-vote without looking at the logs. Yes means that it would vote for "
+        "the candidate, and it would not: the two rules are the same for both.",
     ),
 )
 """Which questions are answered wrongly, and what that tells; the first that fits is told."""

@@ -57,6 +57,11 @@ def _misjudged(log: Log, refusal: Message, answer: int, right: int) -> Wrong | N
             "there is no such entry",
             f"you would send entry {answer} next. The first entry of a log is entry 1.",
         )
+    if answer > log.last_index + 1:
+        return Wrong(
+            "there is no such entry",
+            f"you would send entry {answer} next, and this log ends at {log.last_index}.",
+        )
     known = f"{follower} has none of this log's entries."
     if hint:
         known = (

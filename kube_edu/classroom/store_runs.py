@@ -117,7 +117,9 @@ class WatchOf(Watch):
     def __init__(self, client: ClientOf, request: WatchCreateRequest) -> None:
         super().__init__(client.connections, request)
         self.client = client
-        start = request.start_revision or client.run.revision + 1
+        self.opened = client.run.revision
+        """The store's revision at the time."""
+        start = request.start_revision or self.opened + 1
         self.rider = Rider(client.who, start, [])
 
     async def __anext__(self) -> WatchAnswer:

@@ -35,10 +35,25 @@ class ApiClient:
     been done.
     """
 
-    def __init__(self, http: HttpClient, user_agent: str, *, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        user_agent: str,
+        *,
+        timeout: float = 60.0,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`headers` go with every request."""
         self._http = http
         self._user_agent = user_agent
         self._timeout = timeout
+        self._headers = headers or {}
+
+    def with_headers(self, **headers: str) -> ApiClient:
+        """This client, sending these headers too ("_" in a name stands for "-")."""
+        named = {name.replace("_", "-"): value for name, value in headers.items() if value}
+        all_headers = {**self._headers, **named}
+        return ApiClient(self._http, self._user_agent, timeout=self._timeout, headers=all_headers)
 
     async def get(
         self, resource: str | Resource, name: str, namespace: str = "", *, subresource: str = ""
@@ -187,7 +202,12 @@ class ApiClient:
             method,
             path,
             tuple(query or ()),
-            {"user-agent": self._user_agent, "accept": "application/json", **(headers or {})},
+            {
+                "user-agent": self._user_agent,
+                "accept": "application/json",
+                **self._headers,
+                **(headers or {}),
+            },
             body,
         )
         try:

@@ -132,7 +132,8 @@ class GarbageCollector(Controller):
             return None
         namespace = meta.namespace(obj) if resource.namespaced else ""
         key = f"{namespace}/{owner['name']}" if namespace else owner["name"]
-        found = self._graph[resource].get(key)
+        informer = self._graph.get(resource)  # none for a second version of what is stored
+        found = informer.get(key) if informer is not None else None
         return found if found is not None and meta.uid(found) == owner["uid"] else None
 
     async def _live_owner(self, obj: Object, owner: Object) -> Object | None:
@@ -186,6 +187,7 @@ def _blocks(dependent: Object, owner: Object) -> bool:
 
 def _resource(owner: Object) -> Resource | None:
     try:
-        return by_kind(owner["apiVersion"], owner["kind"])
+        resource = by_kind(owner["apiVersion"], owner["kind"])
+        return resource if "get" in resource.verbs else None
     except KeyError:
         return None

@@ -13,6 +13,7 @@ from kube_edu.client import (
     LeaderElector,
     ServiceAccountClient,
 )
+from kube_edu.controllers.certificates import CsrApprovingController, CsrSigningController, Sign
 from kube_edu.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from kube_edu.controllers.deployment import DeploymentController
 from kube_edu.controllers.endpoints import EndpointsController
@@ -37,6 +38,8 @@ CONTROLLERS: dict[str, type[Controller]] = {
     controller.name: controller
     for controller in (
         ClusterRoleAggregationController,
+        CsrApprovingController,
+        CsrSigningController,
         DeploymentController,
         EndpointsController,
         EndpointSliceController,
@@ -66,6 +69,7 @@ class ControllerManager:
         *,
         cluster_cidr: str = "10.244.0.0/16",
         root_ca: str = "",
+        sign: Sign | None = None,
         manage_replicas: ManageReplicas = manage_replicas,
     ) -> None:
         self._host = host
@@ -73,6 +77,7 @@ class ControllerManager:
         self._anonymous = anonymous
         self._settings: dict[str, dict[str, Any]] = {
             "nodeipam": {"cluster_cidr": cluster_cidr},
+            "csrsigning": {"sign": sign},
             "rootcacertpublisher": {"root_ca": root_ca},
             "replicaset": {"manage_replicas": manage_replicas},
         }

@@ -181,6 +181,9 @@ class ReplicaSetController(Controller):
             "reason": "FailedCreate" if short else "FailedDelete",
             "message": str(failure),
         }
+        known = meta.find_condition(replicaset, "ReplicaFailure")
+        if known is not None and known["reason"] == condition["reason"]:
+            return conditions  # its message names a new pod each time: that is no news
         return meta.set_condition(conditions, condition, self.host.now())
 
 

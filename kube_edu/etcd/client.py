@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from kube_edu.etcd.errors import NAMES, EtcdError
+from kube_edu.etcd.errors import EtcdError, raise_for
 from kube_edu.etcd.messages import (
     CompactionRequest,
     CompactionResponse,
@@ -131,7 +131,7 @@ class EtcdClient:
             try:
                 response = await self._once(method, request)
                 if response.stream is None:
-                    return _message(response.body, answer)
+                    return protobuf.message(answer, response.body)
                 async with aclosing(_messages(response, answer)) as messages:
                     async for message in messages:
                         return message
@@ -153,9 +153,7 @@ class EtcdClient:
                 response = await client.request(message)
         except TimeoutError:
             raise EtcdError("Unavailable", "etcdserver: request timed out") from None
-        status = int(response.headers.get("grpc-status", "0"))
-        if status:
-            raise EtcdError(NAMES[status], response.headers.get("grpc-message", ""))
+        raise_for(response)
         return response
 
     def _go_on(self) -> None:
@@ -187,10 +185,6 @@ async def _messages(response: Response, kind: type[T]) -> AsyncGenerator[T, None
     assert response.stream is not None
     try:
         async for message in response.stream:
-            yield _message(message, kind)
+            yield protobuf.message(kind, message)
     finally:
         await response.close()
-
-
-def _message(body: Any, kind: type[T]) -> T:
-    return protobuf.decode(kind, body) if isinstance(body, bytes) else body

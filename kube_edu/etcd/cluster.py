@@ -5,33 +5,35 @@ Whichever member is asked, the leader decides, for it knows who is well: a chang
 too few members to agree is refused before it is proposed (etcd: --strict-reconfig-check).
 """
 
-# ruff: noqa: RUF009
-
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from kube_edu.etcd import errors
 from kube_edu.etcd.deadline import deadline
 from kube_edu.etcd.driver import ELECTION_TICKS, TICK, RaftDriver
 from kube_edu.etcd.errors import EtcdError
 from kube_edu.etcd.membership import MemberChange, Membership, SavedMembership, numbered
-from kube_edu.etcd.messages import ClusterMemberAttrSetRequest, ResponseHeader
+from kube_edu.etcd.messages import ClusterMemberAttrSetRequest
 from kube_edu.etcd.service_messages import (
     HeaderOnly,
     Member,
+    MemberAddRequest,
+    MemberAddResponse,
+    MemberListRequest,
     MemberListResponse,
+    MemberPromoteRequest,
+    MemberRemoveRequest,
+    MemberUpdateRequest,
     MoveLeaderRequest,
 )
 from kube_edu.etcd.state import State
-from kube_edu.host import Request, Response
+from kube_edu.host import Request
 from kube_edu.raft import ConfChange, ConfChangeSingle, ConfChangeType, Entry
 from kube_edu.wire import protobuf
-from kube_edu.wire.protobuf import pb
 
 PATH = "/etcdserverpb.Cluster/"
 MEMBERS_PATH = f"{PATH}members"
@@ -40,41 +42,16 @@ READY = 0.9
 """Of the leader's log, a learner must have so much before it is promoted (etcd: readyPercent)."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemberAddRequest:
-    peerURLs: tuple[str, ...] = pb(1, ())
-    isLearner: bool = pb(2, False)
-
-
-@dataclass(frozen=True, slots=True)
-class MemberAddResponse:
-    header: ResponseHeader | None = pb(1, None)
-    member: Member | None = pb(2, None)
-    members: tuple[Member, ...] = pb(3, ())
-
-
-@dataclass(frozen=True, slots=True)
-class MemberRemoveRequest:
-    ID: int = pb(1, 0, unsigned=True)
-
-
-@dataclass(frozen=True, slots=True)
-class MemberUpdateRequest:
-    ID: int = pb(1, 0, unsigned=True)
-    peerURLs: tuple[str, ...] = pb(2, ())
-
-
-@dataclass(frozen=True, slots=True)
-class MemberPromoteRequest:
-    ID: int = pb(1, 0, unsigned=True)
-
-
-@dataclass(frozen=True, slots=True)
-class MemberListRequest:
-    linearizable: bool = pb(1, False)
-
-
 R = TypeVar("R")
+
+Methods = dict[str, tuple[type, Callable[[Any], Awaitable[Any]]]]
+"""By path: the kind of message, and what answers it: with a message, or an iterator of them."""
+
+
+class AskLeader(Protocol):
+    """Raises ConnectionError when the answer is lost."""
+
+    async def __call__(self, path: str, body: Any, answer: type[R], /) -> R: ...
 
 
 class MemberRemoved(Exception):
@@ -83,7 +60,8 @@ class MemberRemoved(Exception):
 
 class ClusterService:
     """What one member answers. `barrier` returns once all that was committed before is applied
-    here; `submit` puts a request through the log; `ids` are for proposals."""
+    here; `submit` puts a request through the log; `ids` are for proposals; `ask_leader` has one of
+    the `deciders` answer, at the leader."""
 
     def __init__(
         self,
@@ -92,14 +70,16 @@ class ClusterService:
         barrier: Callable[[], Awaitable[None]],
         submit: Callable[..., Awaitable[Any]],
         ids: Iterator[int],
+        ask_leader: AskLeader,
     ) -> None:
         self._driver = driver
         self._state = state
         self._barrier = barrier
         self._submit = submit
         self._ids = ids
+        self._ask_leader = ask_leader
         self._answers: dict[int, asyncio.Future[None]] = {}
-        self._deciders: dict[str, tuple[type, Callable[[Any], Awaitable[Any]]]] = {
+        self.deciders: Methods = {
             f"{PATH}MemberAdd": (MemberAddRequest, self._add),
             f"{PATH}MemberRemove": (MemberRemoveRequest, self._remove),
             f"{PATH}MemberUpdate": (MemberUpdateRequest, self._update),
@@ -115,18 +95,26 @@ class ClusterService:
 
     async def member_add(self, request: MemberAddRequest) -> MemberAddResponse:
         """Make a member known, before it is started with this cluster as its own."""
-        return await self._at_leader("MemberAdd", request, MemberAddResponse)
+        return await self._decided("MemberAdd", request, MemberAddResponse)
 
     async def member_remove(self, request: MemberRemoveRequest) -> MemberListResponse:
-        return await self._at_leader("MemberRemove", request, MemberListResponse)
+        return await self._decided("MemberRemove", request, MemberListResponse)
 
     async def member_update(self, request: MemberUpdateRequest) -> MemberListResponse:
         """A member is found elsewhere from now on."""
-        return await self._at_leader("MemberUpdate", request, MemberListResponse)
+        return await self._decided("MemberUpdate", request, MemberListResponse)
 
     async def member_promote(self, request: MemberPromoteRequest) -> MemberListResponse:
         """A learner votes from now on."""
-        return await self._at_leader("MemberPromote", request, MemberListResponse)
+        return await self._decided("MemberPromote", request, MemberListResponse)
+
+    async def _decided(self, name: str, request: Any, answer: type[R]) -> R:
+        """The leader decides, once: when its answer is lost, it may have happened."""
+        try:
+            async with deadline():
+                return await self._ask_leader(PATH + name, request, answer)
+        except ConnectionError:
+            raise errors.leader_failed() from None
 
     async def move_leader(self, request: MoveLeaderRequest) -> HeaderOnly:
         """Let another member lead. Only the leader itself can be asked, as in etcd."""
@@ -152,7 +140,7 @@ class ClusterService:
             known = await self._known_to_others()
             node = {at: node for node, at in known.endpoints.items()}.get(endpoint)
             if node is not None:
-                self._state.cluster_id = known.cluster_id
+                self._membership.cluster_id = known.cluster_id
                 self._driver.join(node)
             await asyncio.sleep(TICK)
 
@@ -187,43 +175,8 @@ class ClusterService:
                 async with asyncio.timeout(ELECTION_TICKS * TICK):
                     response = await self._driver.ask(other, Request("POST", MEMBERS_PATH))
                 if response.status == 200:
-                    return Membership.restore(_message(SavedMembership, response.body))
+                    return Membership.restore(protobuf.message(SavedMembership, response.body))
         return Membership()
-
-    # -- what members ask ---------------------------------------------------------------------
-
-    async def decide(self, request: Request) -> Response:
-        """Another member passes a change on to the leader, or asks who the members are."""
-        if request.path == MEMBERS_PATH:  # as far as it knows: one that joins may be the majority
-            return Response(body=self._membership.save())
-        if not self._driver.leads:
-            return Response(421)
-        kind, decide = self._deciders[request.path]
-        try:
-            return Response(body=await decide(_message(kind, request.body)))
-        except EtcdError as error:
-            return Response(503, body=str(error))
-
-    async def _at_leader(self, name: str, request: Any, answer: type[R]) -> R:
-        """Have the leader decide, once: when the answer is lost, it may have happened."""
-        question = Request("POST", PATH + name, body=request)
-        async with deadline():
-            while True:
-                response = Response(421)
-                if self._driver.leads:
-                    response = await self.decide(question)
-                elif self._driver.leader:
-                    try:
-                        response = await self._driver.ask(self._driver.leader, question)
-                    except ConnectionRefusedError:
-                        pass  # it was not delivered
-                    except ConnectionError:
-                        raise errors.leader_failed() from None
-                if response.status == 200:
-                    return _message(answer, response.body)
-                if response.status == 503:
-                    raise EtcdError.parse(_text(response.body))
-                await asyncio.sleep(TICK)
 
     # -- the leader decides -------------------------------------------------------------------
 
@@ -321,11 +274,3 @@ class ClusterService:
 
     def _members(self) -> MemberListResponse:
         return MemberListResponse(self._state.header(), tuple(self._membership.members.values()))
-
-
-def _message(kind: type[R], body: Any) -> R:
-    return protobuf.decode(kind, body) if isinstance(body, bytes) else body
-
-
-def _text(body: Any) -> str:
-    return body.decode() if isinstance(body, bytes) else str(body)

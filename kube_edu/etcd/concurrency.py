@@ -47,7 +47,7 @@ from kube_edu.etcd.service_messages import (
 )
 
 SESSION_TTL = 60
-"""Seconds, for those who bring no lease of their own."""
+"""Seconds, for those who bring no lease of their own; like etcd, we do not keep it alive."""
 
 
 class Lock:

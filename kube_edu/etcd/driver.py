@@ -13,8 +13,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kube_edu.etcd.membership import Membership, endpoint_of, node_at
+from kube_edu.etcd.membership import endpoint_of, node_at
 from kube_edu.etcd.raft_trace import appended, described, written
+from kube_edu.etcd.state import State
 from kube_edu.etcd.wal import Saved, Wal, first_state
 from kube_edu.host import Host, HttpClient, Request
 from kube_edu.raft import (
@@ -53,32 +54,27 @@ class RaftDriver:
     """The member `host.name` of `members` (name → peer endpoint): those that the cluster begins
     with, or, with `join`, those that it has by now.
 
-    `apply` gets every committed entry with data, in order, and `apply_change` those that change
-    the configuration: it says whether they shall. `membership` says who is a member by now.
-    `snapshot` and `restore` save the state machine and replace it; `ticked` is called on every
-    tick.
+    `state` is what the log makes, saved and restored by snapshots. `apply` gets every committed
+    entry with data, in order, and `apply_change` those that change the configuration: it says
+    whether they shall. `ticked` is called on every tick.
     """
 
     def __init__(
         self,
         host: Host,
         members: Mapping[str, str],
+        state: State,
         rules: Rules,
         *,
         join: bool,
         apply: Callable[[Entry], None],
         apply_change: Callable[[Entry], bool],
-        membership: Callable[[], Membership],
-        snapshot: Callable[[], bytes],
-        restore: Callable[[bytes], None],
         ticked: Callable[[], None],
     ) -> None:
         self._host = host
+        self._state = state
         self._apply = apply
         self._apply_change = apply_change
-        self._membership = membership
-        self._snapshot = snapshot
-        self._restore = restore
         self._ticked = ticked
         self._port = int(members[host.name].rpartition(":")[2])
         self._members = {name: endpoint_of(url) for name, url in members.items()}
@@ -92,10 +88,10 @@ class RaftDriver:
         self.joining = new and join
         self._first_snapshot: Snapshot | None = None
         if new and not join:
-            saved = first_state(members, snapshot())
+            saved = first_state(members, state.snapshot())
             self._first_snapshot = saved.snapshot
         elif saved.snapshot.index:
-            restore(saved.snapshot.data)
+            state.restore(saved.snapshot.data)
         for kind, fields in appended(saved.entries):
             host.record(kind, **fields)
         self._hard = saved.hard_state
@@ -109,8 +105,7 @@ class RaftDriver:
             entries=saved.entries,
             rules=rules,
         )
-        self._writing = False
-        self._to_write: asyncio.Queue[Ready] = asyncio.Queue()
+        self._wake = asyncio.Event()
         self._read_wanted = asyncio.Event()
         self._readers: list[asyncio.Future[None]] = []
         self._round: dict[bytes, asyncio.Future[int]] = {}  # the read under way, by its context
@@ -128,9 +123,9 @@ class RaftDriver:
         self._host.bind(self._port, self._receive)
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._tick())
-            self._tasks.create_task(self._write())
+            self._tasks.create_task(self._drive())
             self._tasks.create_task(self._confirm_reads())
-            self._pump()
+            self._wake.set()
 
     @property
     def leader(self) -> str:
@@ -144,20 +139,20 @@ class RaftDriver:
     def propose(self, data: bytes) -> bool:
         """Put a command into the log; False if this member does not lead."""
         accepted = self.node.propose(data)
-        self._pump()
+        self._wake.set()
         return accepted
 
     def propose_change(self, change: ConfChange) -> bool:
         """Put a change of the configuration into the log; False if this member does not lead, or
         another change is under way. Raises ConfChangeError."""
         accepted = self.node.propose_conf_change(change)
-        self._pump()
+        self._wake.set()
         return accepted
 
     def transfer_leadership(self, to: str) -> bool:
         """Ask that another member shall lead; False if nothing can come of it."""
         accepted = self.node.transfer_leadership(to)
-        self._pump()
+        self._wake.set()
         return accepted
 
     def join(self, node: str) -> None:
@@ -200,12 +195,12 @@ class RaftDriver:
             await asyncio.sleep(TICK)
             self.node.tick()
             self._ticked()
-            self._pump()
+            self._wake.set()
 
     def _connect(self) -> None:
         """The members may be others than before. Whom the state machine does not know yet is where
         it was said to be at the start."""
-        for name, endpoint in {**self._members, **self._membership().endpoints}.items():
+        for name, endpoint in {**self._members, **self._state.members.endpoints}.items():
             if name == self.node.name or self._endpoints.get(name, "") == endpoint:
                 continue
             if name in self._peers and self._tasks is not None:
@@ -216,14 +211,14 @@ class RaftDriver:
     def _receive(self, source: str, message: Message | bytes) -> None:
         if isinstance(message, bytes):
             message = protobuf.decode(Message, message)
-        if message.source in self._membership().removed:
+        if message.source in self._state.members.removed:
             return
         self._heard[message.source] = asyncio.get_running_loop().time()
         self._host.record(
             "raft.receive", source=message.source, type=message.type.name, term=message.term
         )
         self.node.step(message)
-        self._pump()
+        self._wake.set()
 
     def _send(self, message: Message) -> None:
         self._host.record("raft.send", **described(message))
@@ -242,35 +237,32 @@ class RaftDriver:
                 request = Request("POST", SNAPSHOT_PATH, body=message)
                 arrived = (await self.ask(message.to, request)).status == 200
         self.node.report_snapshot(message.to, arrived)
-        self._pump()
+        self._wake.set()
 
     # -- what Raft wants done -----------------------------------------------------------------
 
-    def _pump(self) -> None:
-        """Do at once what needs no disk, and leave to the writer what does."""
-        while not self._writing and self.node.has_ready():
-            ready = self.node.ready()
-            self._apply_committed(ready)
-            if ready.must_sync:
-                self._writing = True
-                self._to_write.put_nowait(ready)
-            else:
-                self._finish(ready)
-
-    async def _write(self) -> None:
+    async def _drive(self) -> None:
+        """All that came in during one turn of the loop, or while the disk was at work, is done
+        together."""
         while True:
-            ready = await self._to_write.get()
-            hard = ready.hard_state or self._hard
-            snapshot = ready.snapshot or self._first_snapshot
-            if snapshot is not None:
-                self._first_snapshot = None
-                await self._wal.replace(snapshot, ready.entries, hard)
-            else:
-                await self._wal.write(ready.entries, hard)
-            self._finish(ready)
-            await self._compact()
-            self._writing = False
-            self._pump()
+            await self._wake.wait()
+            self._wake.clear()
+            while self.node.has_ready():
+                ready = self.node.ready()
+                self._apply_committed(ready)
+                if ready.must_sync:
+                    await self._write(ready)
+                self._finish(ready)
+                await self._compact()
+
+    async def _write(self, ready: Ready) -> None:
+        hard = ready.hard_state or self._hard
+        snapshot = ready.snapshot or self._first_snapshot
+        if snapshot is None:
+            await self._wal.write(ready.entries, hard)
+        else:
+            self._first_snapshot = None
+            await self._wal.replace(snapshot, ready.entries, hard)
 
     def _apply_committed(self, ready: Ready) -> None:
         """This need not wait for the disk: what is committed is on those of a majority."""
@@ -296,7 +288,7 @@ class RaftDriver:
         for message in ready.messages:
             self._send(message)
         if ready.snapshot is not None:
-            self._restore(ready.snapshot.data)
+            self._state.restore(ready.snapshot.data)
             self._connect()
         self.node.advance(ready)
         self._applied.set()
@@ -306,7 +298,7 @@ class RaftDriver:
         log = self.node.log
         if log.applied - log.snapshot.index < SNAPSHOT_COUNT:
             return
-        snapshot: Snapshot = self.node.compact(self._snapshot(), KEEP_ENTRIES)
+        snapshot: Snapshot = self.node.compact(self._state.snapshot(), KEEP_ENTRIES)
         rest = log.entries(snapshot.index + 1, log.stable)
         await self._wal.replace(snapshot, rest, self._hard)
 
@@ -333,7 +325,7 @@ class RaftDriver:
             answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             self._round = {context: answer}
             self.node.read_index(context)
-            self._pump()
+            self._wake.set()
             try:
                 async with asyncio.timeout(READ_RETRY):
                     return await answer

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from kube_edu.host import StreamError
+from collections.abc import Callable
+from functools import partial
 
-CODES = {
-    "OK": 0,
-    "Canceled": 1,
-    "Unknown": 2,
-    "InvalidArgument": 3,
-    "DeadlineExceeded": 4,
-    "NotFound": 5,
-    "AlreadyExists": 6,
-    "PermissionDenied": 7,
-    "ResourceExhausted": 8,
-    "FailedPrecondition": 9,
-    "Aborted": 10,
-    "OutOfRange": 11,
-    "Unimplemented": 12,
-    "Internal": 13,
-    "Unavailable": 14,
-    "DataLoss": 15,
-    "Unauthenticated": 16,
-}
-NAMES = {number: name for name, number in CODES.items()}
+from kube_edu.host import Response, StreamError
+
+# fmt: off
+NAMES = (
+    "OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists",
+    "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange",
+    "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated",
+)
+# fmt: on
+"""gRPC's codes, by their numbers."""
+
+CODES = {name: number for number, name in enumerate(NAMES)}
 
 
 class EtcdError(StreamError):
@@ -44,126 +37,63 @@ class EtcdError(StreamError):
         return f"{self.code}: {self.message}"
 
 
-def empty_key() -> EtcdError:
-    return EtcdError("InvalidArgument", "etcdserver: key is not provided")
+def _refusal(code: str, text: str) -> Callable[[], EtcdError]:
+    """Each use is an error of its own, for an exception gathers its traceback."""
+    return partial(EtcdError, code, f"etcdserver: {text}")
 
 
-def key_not_found() -> EtcdError:
-    return EtcdError("InvalidArgument", "etcdserver: key not found")
-
-
-def value_provided() -> EtcdError:
-    return EtcdError("InvalidArgument", "etcdserver: value is provided")
-
-
-def lease_provided() -> EtcdError:
-    return EtcdError("InvalidArgument", "etcdserver: lease is provided")
-
-
-def too_many_ops() -> EtcdError:
-    return EtcdError("InvalidArgument", "etcdserver: too many operations in txn request")
-
-
-def duplicate_key() -> EtcdError:
-    return EtcdError("InvalidArgument", "etcdserver: duplicate key given in txn request")
-
-
-def compacted() -> EtcdError:
-    return EtcdError("OutOfRange", "etcdserver: mvcc: required revision has been compacted")
-
-
-def future_revision() -> EtcdError:
-    return EtcdError("OutOfRange", "etcdserver: mvcc: required revision is a future revision")
-
-
-def lease_not_found() -> EtcdError:
-    return EtcdError("NotFound", "etcdserver: requested lease not found")
-
-
-def lease_exists() -> EtcdError:
-    return EtcdError("FailedPrecondition", "etcdserver: lease already exists")
-
-
-def lease_ttl_too_large() -> EtcdError:
-    return EtcdError("OutOfRange", "etcdserver: too large lease TTL")
-
-
-def request_too_large() -> EtcdError:
-    return EtcdError("InvalidArgument", "etcdserver: request is too large")
-
-
-def no_leader() -> EtcdError:
-    return EtcdError("Unavailable", "etcdserver: no leader")
-
-
-def stopped() -> EtcdError:
-    return EtcdError("Unavailable", "etcdserver: server stopped")
-
-
-def leader_failed() -> EtcdError:
-    text = "etcdserver: request timed out, possibly due to previous leader failure"
-    return EtcdError("Unavailable", text)
-
-
-def timed_out() -> EtcdError:
-    return EtcdError("Unavailable", "etcdserver: request timed out")
-
-
-def member_exists() -> EtcdError:
-    return EtcdError("FailedPrecondition", "etcdserver: member ID already exist")
-
-
-def peer_url_exists() -> EtcdError:
-    return EtcdError("FailedPrecondition", "etcdserver: Peer URLs already exists")
-
-
-def bad_member_urls() -> EtcdError:
-    return EtcdError("InvalidArgument", "etcdserver: given member URLs are invalid")
-
-
-def member_not_found() -> EtcdError:
-    return EtcdError("NotFound", "etcdserver: member not found")
-
-
-def member_not_learner() -> EtcdError:
-    return EtcdError("FailedPrecondition", "etcdserver: can only promote a learner member")
-
-
-def learner_not_ready() -> EtcdError:
-    text = "etcdserver: can only promote a learner member which is in sync with leader"
-    return EtcdError("FailedPrecondition", text)
-
-
-def too_many_learners() -> EtcdError:
-    text = "etcdserver: too many learner members in cluster"
-    return EtcdError("FailedPrecondition", text)
-
-
-def not_enough_started() -> EtcdError:
-    text = "etcdserver: re-configuration failed due to not enough started members"
-    return EtcdError("FailedPrecondition", text)
-
-
-def unhealthy() -> EtcdError:
-    return EtcdError("Unavailable", "etcdserver: unhealthy cluster")
-
-
-def not_leader() -> EtcdError:
-    return EtcdError("FailedPrecondition", "etcdserver: not leader")
-
-
-def bad_transferee() -> EtcdError:
-    return EtcdError("FailedPrecondition", "etcdserver: bad leader transferee")
-
-
-def transfer_timed_out() -> EtcdError:
-    text = "etcdserver: request timed out, leader transfer took too long"
-    return EtcdError("Unknown", text)
-
-
-def not_for_learners() -> EtcdError:
-    return EtcdError("FailedPrecondition", "etcdserver: rpc not supported for learner")
+empty_key = _refusal("InvalidArgument", "key is not provided")
+key_not_found = _refusal("InvalidArgument", "key not found")
+value_provided = _refusal("InvalidArgument", "value is provided")
+lease_provided = _refusal("InvalidArgument", "lease is provided")
+too_many_ops = _refusal("InvalidArgument", "too many operations in txn request")
+duplicate_key = _refusal("InvalidArgument", "duplicate key given in txn request")
+compacted = _refusal("OutOfRange", "mvcc: required revision has been compacted")
+future_revision = _refusal("OutOfRange", "mvcc: required revision is a future revision")
+lease_not_found = _refusal("NotFound", "requested lease not found")
+lease_exists = _refusal("FailedPrecondition", "lease already exists")
+lease_ttl_too_large = _refusal("OutOfRange", "too large lease TTL")
+request_too_large = _refusal("InvalidArgument", "request is too large")
+no_leader = _refusal("Unavailable", "no leader")
+stopped = _refusal("Unavailable", "server stopped")
+leader_failed = _refusal(
+    "Unavailable", "request timed out, possibly due to previous leader failure"
+)
+timed_out = _refusal("Unavailable", "request timed out")
+member_exists = _refusal("FailedPrecondition", "member ID already exist")
+peer_url_exists = _refusal("FailedPrecondition", "Peer URLs already exists")
+bad_member_urls = _refusal("InvalidArgument", "given member URLs are invalid")
+member_not_found = _refusal("NotFound", "member not found")
+member_not_learner = _refusal("FailedPrecondition", "can only promote a learner member")
+learner_not_ready = _refusal(
+    "FailedPrecondition", "can only promote a learner member which is in sync with leader"
+)
+too_many_learners = _refusal("FailedPrecondition", "too many learner members in cluster")
+not_enough_started = _refusal(
+    "FailedPrecondition", "re-configuration failed due to not enough started members"
+)
+unhealthy = _refusal("Unavailable", "unhealthy cluster")
+not_leader = _refusal("FailedPrecondition", "not leader")
+bad_transferee = _refusal("FailedPrecondition", "bad leader transferee")
+transfer_timed_out = _refusal("Unknown", "request timed out, leader transfer took too long")
+auth_not_enabled = _refusal("FailedPrecondition", "authentication is not enabled")
+not_for_learners = _refusal("FailedPrecondition", "rpc not supported for learner")
 
 
 def unknown_method(path: str) -> EtcdError:
     return EtcdError("Unimplemented", f"unknown method {path}")
+
+
+# -- as gRPC puts it into the headers of a response without a message -------------------------
+
+
+def failure(error: EtcdError) -> Response:
+    headers = {"grpc-status": str(CODES[error.code]), "grpc-message": error.message}
+    return Response(headers=headers)
+
+
+def raise_for(response: Response) -> None:
+    """Raises the EtcdError that a response tells, if it does."""
+    status = int(response.headers.get("grpc-status", "0"))
+    if status:
+        raise EtcdError(NAMES[status], response.headers.get("grpc-message", ""))

@@ -8,10 +8,11 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
+from kube_edu.etcd.cluster import AskLeader, Methods
 from kube_edu.etcd.deadline import deadline
-from kube_edu.etcd.driver import TICK, RaftDriver
+from kube_edu.etcd.driver import RaftDriver
 from kube_edu.etcd.messages import (
     LeaseGrantRequest,
     LeaseKeepAliveRequest,
@@ -21,17 +22,19 @@ from kube_edu.etcd.messages import (
     LeaseTimeToLiveResponse,
 )
 from kube_edu.etcd.state import State
-from kube_edu.host import Request, Response
 
 KEEP_ALIVE_PATH = "/etcdserverpb.Lease/LeaseKeepAlive"
 TIME_TO_LIVE_PATH = "/etcdserverpb.Lease/LeaseTimeToLive"
+
+R = TypeVar("R")
 
 ASK_AGAIN = 1.0
 """Seconds after which the leader is asked again about a lease."""
 
 
 class LeaseService:
-    """What one member answers. `submit` puts a request through the log."""
+    """What one member answers. `submit` puts a request through the log; `ask_leader` has one of
+    the `deciders` answer, at the leader."""
 
     def __init__(
         self,
@@ -39,41 +42,57 @@ class LeaseService:
         state: State,
         submit: Callable[..., Awaitable[Any]],
         random: Random,
+        ask_leader: AskLeader,
     ) -> None:
         self._driver = driver
         self._state = state
         self._submit = submit
         self._random = random
+        self._ask_leader = ask_leader
+        self.deciders: Methods = {
+            KEEP_ALIVE_PATH: (LeaseKeepAliveRequest, self._answer),
+            TIME_TO_LIVE_PATH: (LeaseTimeToLiveRequest, self._answer),
+        }
 
-    async def grant(self, request: LeaseGrantRequest) -> Response:
+    async def grant(self, request: LeaseGrantRequest) -> Any:
         request = replace(request, ID=request.ID or self._random.getrandbits(62) + 1)
-        return Response(body=await self._submit(lease_grant=request))
+        return await self._submit(lease_grant=request)
 
-    async def keep_alive(self, request: LeaseKeepAliveRequest) -> Response:
-        answer = await self.ask_leader(KEEP_ALIVE_PATH, request)
-        return Response(stream=_once(answer))
+    async def keep_alive(self, request: LeaseKeepAliveRequest) -> AsyncIterator[Any]:
+        return _once(await self._asked(KEEP_ALIVE_PATH, request, LeaseKeepAliveResponse))
 
-    async def time_to_live(self, request: LeaseTimeToLiveRequest) -> Response:
-        return Response(body=await self.ask_leader(TIME_TO_LIVE_PATH, request))
+    async def time_to_live(self, request: LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse:
+        return await self._asked(TIME_TO_LIVE_PATH, request, LeaseTimeToLiveResponse)
 
-    async def ask_leader(self, path: str, request: Any) -> Any:
-        """The leader's answer, from wherever it is; waits until there is one."""
+    async def _asked(self, path: str, request: Any, answer: type[R]) -> R:
+        """The leader's answer, whoever that is; it may be asked again."""
         async with deadline():
             while True:
-                leader, term = self._driver.leader, self._driver.node.term
-                if self._counting:
-                    await self._driver.read_barrier()
-                    if self._counting and self._driver.node.term == term:
-                        return self._answer(request)  # it still leads, and knows all leases
-                    continue  # it was deposed meanwhile, and the barrier is the new leader's
-                if leader and not self._driver.leads:
-                    with contextlib.suppress(ConnectionError, TimeoutError):
-                        async with asyncio.timeout(ASK_AGAIN):
-                            question = Request("POST", path, body=request)
-                            response = await self._driver.ask(leader, question)
-                        if response.status == 200:
-                            return response.body
-                await asyncio.sleep(TICK)
+                with contextlib.suppress(ConnectionError, TimeoutError):
+                    async with asyncio.timeout(ASK_AGAIN):
+                        return await self._ask_leader(path, request, answer)
+
+    # -- the leader counts --------------------------------------------------------------------
+
+    async def _answer(self, request: Any) -> Any:
+        """None if this member does not know it: it does not count, or no longer."""
+        term = self._driver.node.term
+        if not self._counting:
+            return None
+        async with deadline():
+            await self._driver.read_barrier()
+        if not self._counting or self._driver.node.term != term:
+            return None  # it was deposed meanwhile, and the barrier is the new leader's
+        now = asyncio.get_running_loop().time()
+        leases, header = self._state.leases, self._state.header()
+        if isinstance(request, LeaseKeepAliveRequest):
+            return LeaseKeepAliveResponse(header, request.ID, leases.renew(request.ID, now))
+        lease = leases.leases.get(request.ID)
+        if lease is None:
+            return LeaseTimeToLiveResponse(header, request.ID, -1)
+        keys = tuple(sorted(lease.keys)) if request.keys else ()
+        left = max(int(lease.expiry - now), 0)
+        return LeaseTimeToLiveResponse(header, request.ID, left, lease.ttl, keys)
 
     def tick(self) -> list[LeaseRevokeRequest]:
         """Count the leases' time while this member leads; what to propose where it is over."""
@@ -89,18 +108,6 @@ class LeaseService:
     def _counting(self) -> bool:
         """Whether this member leads, and has begun to count the leases' time in this term."""
         return self._driver.leads and self._state.leases.term == self._driver.node.term
-
-    def _answer(self, request: Any) -> Any:
-        now = asyncio.get_running_loop().time()
-        leases, header = self._state.leases, self._state.header()
-        if isinstance(request, LeaseKeepAliveRequest):
-            return LeaseKeepAliveResponse(header, request.ID, leases.renew(request.ID, now))
-        lease = leases.leases.get(request.ID)
-        if lease is None:
-            return LeaseTimeToLiveResponse(header, request.ID, -1)
-        keys = tuple(sorted(lease.keys)) if request.keys else ()
-        left = max(int(lease.expiry - now), 0)
-        return LeaseTimeToLiveResponse(header, request.ID, left, lease.ttl, keys)
 
 
 async def _once(message: Any) -> AsyncIterator[Any]:

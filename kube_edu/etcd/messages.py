@@ -315,7 +315,6 @@ class InternalRaftRequest:
     member that proposed it knows its answer."""
 
     ID: int = pb(1, 0, unsigned=True)
-    range: RangeRequest | None = pb(3, None)
     put: PutRequest | None = pb(4, None)
     delete_range: DeleteRangeRequest | None = pb(5, None)
     txn: TxnRequest | None = pb(6, None)

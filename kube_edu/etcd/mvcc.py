@@ -47,7 +47,7 @@ class Store:
 
     def __init__(self) -> None:
         self.revision = 1
-        self.compact_revision = 0
+        self.compact_revision = -1  # so that one at 0 is the first, as in etcd
         self._current: dict[bytes, KeyValue] = {}
         self._live: list[bytes] = []  # the keys of _current, sorted
         self._versions: dict[bytes, list[KeyValue]] = {}  # oldest first; a deletion has version 0
@@ -180,7 +180,7 @@ class Store:
         if revision > self.revision:
             raise errors.future_revision()
         self.compact_revision = revision
-        past = self._changes[: revision - self._first_change + 1]
+        past = self._changes[: max(revision - self._first_change + 1, 0)]
         for key in dict.fromkeys(event.kv.key for events in past for event in events):
             versions = self._versions[key]
             keep = bisect_right(versions, revision, key=attrgetter("mod_revision")) - 1

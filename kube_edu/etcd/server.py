@@ -8,23 +8,21 @@ ReadIndex has made sure that it is new enough (etcd: server/etcdserver/v3_server
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from kube_edu.etcd import errors
 from kube_edu.etcd.check import check
-from kube_edu.etcd.cluster import PATH as CLUSTER_PATH
-from kube_edu.etcd.cluster import ClusterService, MemberRemoved
+from kube_edu.etcd.cluster import MEMBERS_PATH, ClusterService, MemberRemoved, Methods
 from kube_edu.etcd.deadline import REQUEST_TIMEOUT, deadline
 from kube_edu.etcd.driver import ELECTION_TICKS, SNAPSHOT_PATH, TICK, RaftDriver
-from kube_edu.etcd.errors import CODES, EtcdError
-from kube_edu.etcd.lease_service import KEEP_ALIVE_PATH as KEEP_ALIVE_PATH
-from kube_edu.etcd.lease_service import TIME_TO_LIVE_PATH, LeaseService
-from kube_edu.etcd.membership import Membership, endpoint_of
-from kube_edu.etcd.membership import numbered as numbered  # for those who looked for it here
+from kube_edu.etcd.errors import EtcdError, failure
+from kube_edu.etcd.lease_service import KEEP_ALIVE_PATH, TIME_TO_LIVE_PATH, LeaseService
+from kube_edu.etcd.membership import Membership, endpoint_of, numbered
 from kube_edu.etcd.messages import (
     CompactionRequest,
     DeleteRangeRequest,
@@ -39,7 +37,9 @@ from kube_edu.etcd.messages import (
     WatchRequest,
 )
 from kube_edu.etcd.mvcc import Store
+from kube_edu.etcd.service_messages import HeaderOnly
 from kube_edu.etcd.state import State, compare_holds
+from kube_edu.etcd.watch import Watcher
 from kube_edu.host import Host, Request, Response
 from kube_edu.raft import Entry, Message, RaftNode, Rules
 from kube_edu.wire import protobuf
@@ -52,6 +52,11 @@ LEADERLESS_TICKS = 3 * ELECTION_TICKS
 PROGRESS_TICKS = round(600 / TICK)
 
 PROPOSE_PATH = "/raft/propose"
+
+NOT_NOW, REFUSED = 421, 503
+"""What a member answers another one that it cannot serve; REFUSED has an EtcdError as its body."""
+
+R = TypeVar("R")
 
 # A proposal's bytes reach all members of a simulated cluster as one object: decode them once.
 _decode = functools.lru_cache(maxsize=64)(
@@ -94,31 +99,26 @@ class EtcdServer:
         self._driver = RaftDriver(
             host,
             members,
+            self.state,
             Rules(**rules),
             join=join,
             apply=self._apply,
             apply_change=self._apply_change,
-            membership=lambda: self.state.members,
-            snapshot=self.state.snapshot,
-            restore=self.state.restore,
             ticked=self._ticked,
         )
         self._proposed: dict[bytes, tuple[InternalRaftRequest, asyncio.Future[Any]]] = {}
         self._ids = itertools.count(host.random.getrandbits(40) << 20)
         self.cluster = ClusterService(
-            self._driver, self.state, self._barrier, self._propose, self._ids
+            self._driver, self.state, self._barrier, self._propose, self._ids, self._ask_leader
         )
-        self.member_list = self.cluster.member_list
-        self.member_add = self.cluster.member_add
-        self.member_remove = self.cluster.member_remove
-        self.member_update = self.cluster.member_update
-        self.member_promote = self.cluster.member_promote
-        self.move_leader = self.cluster.move_leader
-        self._leases = leases = LeaseService(self._driver, self.state, self._propose, host.random)
+        self._leases = leases = LeaseService(
+            self._driver, self.state, self._propose, host.random, self._ask_leader
+        )
+        self._deciders = {**self.cluster.deciders, **leases.deciders}
         self._leaderless = 0
         self._ticks = 0
         self._stopped = False
-        self._methods: dict[str, tuple[type, Callable[[Any], Awaitable[Response]]]] = {
+        self.methods: Methods = {
             "/etcdserverpb.KV/Range": (RangeRequest, self._range),
             "/etcdserverpb.KV/Put": (PutRequest, self._write("put")),
             "/etcdserverpb.KV/DeleteRange": (DeleteRangeRequest, self._write("delete_range")),
@@ -164,49 +164,47 @@ class EtcdServer:
         protobuf, as the body. A failure is a gRPC "trailers-only" response: the status and its
         text in the headers."""
         try:
-            message_type, method = self._method(request.path)
-            message = _body(message_type, request.body)
-            if self.node.name in self.node.conf.learners and not _serializable(message):
+            if self._stopped:
+                raise errors.stopped()
+            if request.path not in self.methods:
+                raise errors.unknown_method(request.path)
+            kind, method = self.methods[request.path]
+            message: Any = protobuf.message(kind, request.body)
+            if self.node.name in self.node.conf.learners and not _for_learners(request, message):
                 raise errors.not_for_learners()
-            return await method(message)
+            answer = await method(message)
         except EtcdError as error:
             return failure(error)
-
-    def _method(self, path: str) -> tuple[type, Callable[[Any], Awaitable[Response]]]:
-        if self._stopped:
-            raise errors.stopped()
-        if path not in self._methods:
-            raise errors.unknown_method(path)
-        return self._methods[path]
+        return Response(stream=answer) if hasattr(answer, "__aiter__") else Response(body=answer)
 
     # -- keys ---------------------------------------------------------------------------------
 
-    async def _range(self, request: RangeRequest) -> Response:
+    async def _range(self, request: RangeRequest) -> Any:
         check(request)
         if not request.serializable:
             await self._barrier()
-        return Response(body=self.state.apply(request))
+        return self.state.apply(request)
 
-    async def _txn(self, request: TxnRequest) -> Response:
+    async def _txn(self, request: TxnRequest) -> Any:
         check(request)
-        if reads_only(request):
-            await self._barrier()
-            return Response(body=self.state.apply(request))
-        return Response(body=await self._propose(txn=request))
+        if not reads_only(request):
+            return await self._propose(txn=request)
+        await self._barrier()
+        return self.state.apply(request)
 
-    def _write(self, name: str) -> Callable[[Any], Awaitable[Response]]:
-        async def write(request: Any) -> Response:
+    def _write(self, name: str) -> Callable[[Any], Awaitable[Any]]:
+        async def write(request: Any) -> Any:
             check(request)
-            return Response(body=await self._propose(**{name: request}))
+            return await self._propose(**{name: request})
 
         return write
 
-    async def _watch(self, request: WatchRequest) -> Response:
+    async def _watch(self, request: WatchRequest) -> Watcher:
         if self._leaderless >= LEADERLESS_TICKS:
             raise errors.no_leader()
         if request.create_request is None:
             raise errors.unknown_method("a watch stream that does not begin with a create_request")
-        return Response(stream=self.state.watches.watch(request.create_request))
+        return self.state.watches.watch(request.create_request)
 
     # -- through the log ----------------------------------------------------------------------
 
@@ -235,19 +233,10 @@ class EtcdServer:
             del self._proposed[data]
 
     async def _submit(self, data: bytes) -> None:
-        """Get a proposal to the leader, once. While nobody leads, wait."""
-        while not self._driver.propose(data):
-            leader = self._driver.leader
-            if leader:
-                try:
-                    request = Request("POST", PROPOSE_PATH, body=data)
-                    if (await self._driver.ask(leader, request)).status == 200:
-                        return
-                except ConnectionRefusedError:
-                    pass  # it was not delivered
-                except ConnectionError:
-                    return  # it may have been: wait for the answer, and do not ask twice
-            await asyncio.sleep(TICK)
+        """Get a proposal to the leader, once: when its answer is lost, it may have got there."""
+        if not self._driver.propose(data):
+            with contextlib.suppress(ConnectionError):
+                await self._ask_leader(PROPOSE_PATH, data, HeaderOnly)
 
     def _apply(self, entry: Entry) -> None:
         request, answer = self._proposed.get(entry.data) or (_decode(entry.data), None)
@@ -293,25 +282,43 @@ class EtcdServer:
 
     # -- other members ------------------------------------------------------------------------
 
+    async def _ask_leader(self, path: str, body: Any, answer: type[R]) -> R:
+        """What the leader answers, be it this member or another; while nobody leads, wait. Raises
+        its EtcdError, or ConnectionError when the answer is lost: it may have happened."""
+        request = Request("POST", path, body=body)
+        while True:
+            leader, response = self._driver.leader, Response(NOT_NOW)
+            if self._driver.leads:
+                response = await self._handle_peer(request)
+            elif leader:
+                with contextlib.suppress(ConnectionRefusedError):  # then it was not delivered
+                    response = await self._driver.ask(leader, request)
+            if response.status == 200:
+                return protobuf.message(answer, response.body)
+            if response.status == REFUSED:
+                text = response.body
+                raise EtcdError.parse(text.decode() if isinstance(text, bytes) else text)
+            await asyncio.sleep(TICK)
+
     async def _handle_peer(self, request: Request) -> Response:
         """What members ask one another beside Raft's messages."""
+        path, answer = request.path, None
         if self._driver.joining:
-            return Response(421)
-        if request.path == SNAPSHOT_PATH:
-            self._driver.take_snapshot(_body(Message, request.body))
+            return Response(NOT_NOW)
+        if path == SNAPSHOT_PATH:
+            self._driver.take_snapshot(protobuf.message(Message, request.body))
             return Response()
-        if request.path.startswith(CLUSTER_PATH):
-            return await self.cluster.decide(request)
-        if request.path == PROPOSE_PATH:
-            return Response(200 if self._driver.propose(request.body) else 421)
-        if not self._driver.leads:
-            return Response(421)
-        message_type, _ = self._method(request.path)
+        if path == MEMBERS_PATH:  # as far as it knows: one that joins may be the majority
+            return Response(body=self.state.members.save())
+        if path == PROPOSE_PATH:
+            return Response(200 if self._driver.propose(request.body) else NOT_NOW)
+        kind, decide = self._deciders[path]
         try:
-            message = _body(message_type, request.body)
-            return Response(body=await self._leases.ask_leader(request.path, message))
+            if self._driver.leads:
+                answer = await decide(protobuf.message(kind, request.body))
         except EtcdError as error:
-            return Response(503, body=error.message)
+            return Response(REFUSED, body=str(error))
+        return Response(NOT_NOW) if answer is None else Response(body=answer)
 
 
 def reads_only(request: TxnRequest) -> bool:
@@ -322,31 +329,20 @@ def reads_only(request: TxnRequest) -> bool:
     )
 
 
-def _serializable(request: Any) -> bool:
-    """Whether a request may be answered from an old state: all that a learner is asked for."""
-    return isinstance(request, RangeRequest) and request.serializable
-
-
-def failure(error: EtcdError) -> Response:
-    """An error as gRPC puts it into the headers of a response without a message."""
-    headers = {"grpc-status": str(CODES[error.code]), "grpc-message": error.message}
-    return Response(headers=headers)
-
-
-def _body(message_type: type, body: Any) -> Any:
-    return protobuf.decode(message_type, body) if isinstance(body, bytes) else body
+def _for_learners(request: Request, message: Any) -> bool:
+    """Whether a learner answers this, whose state may be old (etcd: isRPCSupportedForLearner)."""
+    if isinstance(message, RangeRequest):
+        return message.serializable
+    return request.path.startswith("/etcdserverpb.Maintenance/S")  # Status, Snapshot
 
 
 def _operation(request: InternalRaftRequest) -> tuple[str, Any]:
     """The one operation of a log entry, and its name."""
-    for name in OPERATIONS:
-        operation = getattr(request, name)
-        if operation is not None:
-            return name, operation
-    raise ValueError(f"an entry without an operation: {request}")
+    operations = ((name, getattr(request, name)) for name in OPERATIONS)
+    return next((name, each) for name, each in operations if each is not None)
 
 
 OPERATIONS = (
-    "put", "txn", "delete_range", "range", "compaction", "lease_grant", "lease_revoke",
+    "put", "txn", "delete_range", "compaction", "lease_grant", "lease_revoke",
     "cluster_member_attr_set",
 )  # fmt: skip

@@ -64,6 +64,40 @@ class MemberListResponse:
     members: tuple[Member, ...] = pb(2, ())
 
 
+@dataclass(frozen=True, slots=True)
+class MemberAddRequest:
+    peerURLs: tuple[str, ...] = pb(1, ())
+    isLearner: bool = pb(2, False)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAddResponse:
+    header: ResponseHeader | None = pb(1, None)
+    member: Member | None = pb(2, None)
+    members: tuple[Member, ...] = pb(3, ())
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRemoveRequest:
+    ID: int = pb(1, 0, unsigned=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberUpdateRequest:
+    ID: int = pb(1, 0, unsigned=True)
+    peerURLs: tuple[str, ...] = pb(2, ())
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPromoteRequest:
+    ID: int = pb(1, 0, unsigned=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberListRequest:
+    linearizable: bool = pb(1, False)
+
+
 # -- Maintenance ------------------------------------------------------------------------------
 
 

@@ -8,23 +8,18 @@ See etcd: server/etcdserver/api/v3rpc.
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
+from kube_edu.etcd import errors
 from kube_edu.etcd.backup import pack
 from kube_edu.etcd.client import EtcdClient
-from kube_edu.etcd.cluster import (
-    MemberAddRequest,
-    MemberListRequest,
-    MemberPromoteRequest,
-    MemberRemoveRequest,
-    MemberUpdateRequest,
-)
 from kube_edu.etcd.concurrency import Election, Lock
-from kube_edu.etcd.errors import NAMES, EtcdError
+from kube_edu.etcd.errors import failure, raise_for
+from kube_edu.etcd.lease_service import KEEP_ALIVE_PATH
 from kube_edu.etcd.membership import numbered
 from kube_edu.etcd.mvcc import Store
-from kube_edu.etcd.server import KEEP_ALIVE_PATH, EtcdServer, failure
+from kube_edu.etcd.server import EtcdServer
 from kube_edu.etcd.service_messages import (
     AuthStatusResponse,
     CampaignRequest,
@@ -37,6 +32,11 @@ from kube_edu.etcd.service_messages import (
     LeaseLeasesResponse,
     LeaseStatus,
     LockRequest,
+    MemberAddRequest,
+    MemberListRequest,
+    MemberPromoteRequest,
+    MemberRemoveRequest,
+    MemberUpdateRequest,
     MoveLeaderRequest,
     ProclaimRequest,
     ResignRequest,
@@ -51,6 +51,8 @@ from kube_edu.wire import protobuf
 VERSION = "3.5.21"
 """What this store behaves like."""
 
+AUTH = "/etcdserverpb.Auth/"
+
 BLOB_BYTES = 64 * 1024
 
 
@@ -60,22 +62,22 @@ class Services:
     def __init__(self, server: EtcdServer) -> None:
         self._server = server
         client = EtcdClient([self])
-        lock, election = Lock(client), Election(client)
-        self._methods: dict[str, tuple[type, Callable[[Any], Awaitable[Any]]]] = {
+        lock, election, cluster = Lock(client), Election(client), server.cluster
+        server.methods |= {
             "/etcdserverpb.Lease/LeaseLeases": (Empty, self._leases),
-            "/etcdserverpb.Cluster/MemberList": (MemberListRequest, server.member_list),
-            "/etcdserverpb.Cluster/MemberAdd": (MemberAddRequest, server.member_add),
-            "/etcdserverpb.Cluster/MemberRemove": (MemberRemoveRequest, server.member_remove),
-            "/etcdserverpb.Cluster/MemberUpdate": (MemberUpdateRequest, server.member_update),
-            "/etcdserverpb.Cluster/MemberPromote": (MemberPromoteRequest, server.member_promote),
+            "/etcdserverpb.Cluster/MemberList": (MemberListRequest, cluster.member_list),
+            "/etcdserverpb.Cluster/MemberAdd": (MemberAddRequest, cluster.member_add),
+            "/etcdserverpb.Cluster/MemberRemove": (MemberRemoveRequest, cluster.member_remove),
+            "/etcdserverpb.Cluster/MemberUpdate": (MemberUpdateRequest, cluster.member_update),
+            "/etcdserverpb.Cluster/MemberPromote": (MemberPromoteRequest, cluster.member_promote),
             "/etcdserverpb.Maintenance/Status": (Empty, self._status),
             "/etcdserverpb.Maintenance/Alarm": (Empty, self._nothing_to_do),
             "/etcdserverpb.Maintenance/Defragment": (Empty, self._nothing_to_do),
             "/etcdserverpb.Maintenance/Hash": (Empty, self._hash),
             "/etcdserverpb.Maintenance/HashKV": (HashKVRequest, self._hash_kv),
             "/etcdserverpb.Maintenance/Snapshot": (Empty, self._snapshot),
-            "/etcdserverpb.Maintenance/MoveLeader": (MoveLeaderRequest, server.move_leader),
-            "/etcdserverpb.Auth/AuthStatus": (Empty, self._auth_status),
+            "/etcdserverpb.Maintenance/MoveLeader": (MoveLeaderRequest, cluster.move_leader),
+            f"{AUTH}AuthStatus": (Empty, self._auth_status),
             "/v3lockpb.Lock/Lock": (LockRequest, lock.lock),
             "/v3lockpb.Lock/Unlock": (UnlockRequest, lock.unlock),
             "/v3electionpb.Election/Campaign": (CampaignRequest, election.campaign),
@@ -93,18 +95,9 @@ class Services:
             return Response(stream=WatchStream(body, self._server.handle, header))
         if path == KEEP_ALIVE_PATH and hasattr(body, "__aiter__"):
             return Response(stream=self._keep_alive(body))
-        try:
-            if path.startswith("/etcdserverpb.Auth/") and path not in self._methods:
-                text = "etcdserver: authentication is not enabled"
-                raise EtcdError("FailedPrecondition", text)
-            if path not in self._methods:
-                return await self._server.handle(request)
-            kind, method = self._methods[path]
-            message = protobuf.decode(kind, body) if isinstance(body, bytes) else body
-            answer = await method(message)
-        except EtcdError as error:
-            return failure(error)
-        return Response(stream=answer) if hasattr(answer, "__aiter__") else Response(body=answer)
+        if path.startswith(AUTH) and path not in self._server.methods:
+            return failure(errors.auth_not_enabled())
+        return await self._server.handle(request)
 
     async def request(self, request: Request) -> Response:
         """As an HttpClient: Lock and Election are clients of their own member."""
@@ -118,9 +111,8 @@ class Services:
     async def _keep_alive(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for message in requests:
             response = await self._server.handle(Request("POST", KEEP_ALIVE_PATH, body=message))
-            if response.stream is None:
-                status = int(response.headers["grpc-status"])
-                raise EtcdError(NAMES[status], response.headers["grpc-message"])
+            raise_for(response)
+            assert response.stream is not None
             async for answer in response.stream:
                 yield answer
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from kube_edu.etcd.lease import Lessor
 from kube_edu.etcd.membership import Membership, SavedMembership
@@ -45,7 +45,6 @@ from kube_edu.etcd.messages import (
     TxnResponse,
 )
 from kube_edu.etcd.mvcc import Store
-from kube_edu.etcd.service_messages import HeaderOnly
 from kube_edu.etcd.watch import WatchHub
 from kube_edu.wire import protobuf
 from kube_edu.wire.protobuf import pb
@@ -101,7 +100,7 @@ class State:
             CompactionRequest: self._compact,
             LeaseGrantRequest: self._grant,
             LeaseRevokeRequest: self._revoke,
-            ClusterMemberAttrSetRequest: self._publish,
+            ClusterMemberAttrSetRequest: lambda request: self.members.publish(request),
         }
 
     def apply(self, request: Any) -> Any:
@@ -120,16 +119,10 @@ class State:
     def answer(self, response: Any) -> Any:
         return replace(response, header=self.header())
 
-    @property
-    def cluster_id(self) -> int:
-        return self.members.cluster_id
-
-    @cluster_id.setter
-    def cluster_id(self, id: int) -> None:
-        self.members.cluster_id = id
-
     def header(self) -> ResponseHeader:
-        return ResponseHeader(self.cluster_id, self.member_id, self.store.revision, self.term)
+        return ResponseHeader(
+            self.members.cluster_id, self.member_id, self.store.revision, self.term
+        )
 
     # -- one request each ---------------------------------------------------------------------
 
@@ -176,9 +169,6 @@ class State:
     def _revoke(self, request: LeaseRevokeRequest) -> LeaseRevokeResponse:
         self._delete(self.leases.revoke(request.ID))
         return LeaseRevokeResponse()
-
-    def _publish(self, request: ClusterMemberAttrSetRequest) -> HeaderOnly:
-        return self.members.publish(request)
 
     # -- transactions -------------------------------------------------------------------------
 
@@ -252,13 +242,12 @@ class State:
         self.watches.restore(self.store)
 
 
-class Plan:
+class Plan(NamedTuple):
     """A transaction with its decisions made: the operations to run, and the plans of nested
     transactions."""
 
-    def __init__(self, succeeded: bool, steps: list[tuple[RequestOp, Plan | None]]) -> None:
-        self.succeeded = succeeded
-        self.steps = steps
+    succeeded: bool
+    steps: list[tuple[RequestOp, Plan | None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from kube_edu.etcd import errors
-from kube_edu.etcd.errors import NAMES, EtcdError
+from kube_edu.etcd.errors import EtcdError, raise_for
 from kube_edu.etcd.messages import Event, ResponseHeader, WatchRequest, WatchResponse
 from kube_edu.host import Handler, Request, Response
 from kube_edu.wire import protobuf
@@ -61,15 +61,13 @@ class WatchStream:
     async def _read(self, requests: AsyncIterator[Any]) -> None:
         try:
             async for request in requests:
-                await self._take(request)
+                await self._take(protobuf.message(WatchRequest, request))
         except EtcdError as error:
             self._responses.put_nowait(error)
         finally:
             self._responses.put_nowait(None)
 
-    async def _take(self, message: WatchRequest | bytes) -> None:
-        if isinstance(message, bytes):
-            message = protobuf.decode(WatchRequest, message)
+    async def _take(self, message: WatchRequest) -> None:
         if message.create_request is not None:
             await self._create(message)
         elif message.cancel_request is not None:
@@ -97,9 +95,7 @@ class WatchStream:
             id = self._next_id
             self._next_id += 1
         response = await self._watch(Request("POST", WATCH_PATH, body=message))
-        status = int(response.headers.get("grpc-status", "0"))
-        if status:
-            raise EtcdError(NAMES[status], response.headers["grpc-message"])
+        raise_for(response)
         fragment = message.create_request.fragment
         self._watches[id] = asyncio.create_task(self._forward(id, response, fragment))
 

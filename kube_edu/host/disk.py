@@ -17,9 +17,6 @@ class Disk(Protocol):
     def read(self, path: str) -> bytes:
         """The whole file; raises FileNotFoundError."""
 
-    def list(self, folder: str = "") -> list[str]:
-        """Paths of the files below a folder, sorted."""
-
     def append(self, path: str, data: bytes) -> None:
         """Add to the end of a file, which need not exist; not durable until `sync`."""
 
@@ -32,6 +29,3 @@ class Disk(Protocol):
     async def replace(self, path: str, data: bytes) -> None:
         """Put a whole new file in place of `path`, durably: after a crash it is the old one
         or the new one."""
-
-    def remove(self, path: str) -> None:
-        """Remove a file; no error if it is not there."""

@@ -33,6 +33,7 @@ from kube_edu.live.manifests import static_pods
 from kube_edu.live.network import DNS_PORT, LiveNetwork, ask
 from kube_edu.live.pki import Pki
 from kube_edu.live.proxy import LiveProxier
+from kube_edu.wire.jwt import Signer
 
 CONTROL_PLANE = "control-1"
 
@@ -48,9 +49,11 @@ class LiveCluster:
         port: int,
         say: Callable[[str], None],
         store: EtcdClient | None,
+        options: Callable[[Signer], Options],
         roles: parts.Roles,
     ) -> None:
         self._folder = folder
+        self._options = options
         self._roles = roles
         self._say = say
         self._store = store
@@ -82,7 +85,7 @@ class LiveCluster:
             control,
             etcd_members=self._members,
             service_cidr=self._addresses.service_cidr,
-            options=Options(ServiceAccountKey(self._rack.pki.folder)),
+            options=self._options(ServiceAccountKey(self._rack.pki.folder)),
             port=self._port,
             store=self._store,
             roles=roles,
@@ -92,6 +95,7 @@ class LiveCluster:
             apiserver=apiserver,
             cluster_cidr=self._addresses.cluster_cidr,
             root_ca=self._rack.pki.ca.certificate.read_text(),
+            sign=self._rack.pki.ca.sign_request,
             roles=roles,
         )
         yield parts.kube_scheduler(control, apiserver=apiserver, roles=roles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 
@@ -10,55 +11,50 @@ from pathlib import Path
 class LiveDisk:
     """Implements `kube_edu.host.Disk` on a folder.
 
-    fsync takes milliseconds, so it runs off the loop. A new file's name is durable only once its
-    folder is synced too (man 2 fsync), so the first sync of a file does both.
+    fsync takes milliseconds, so it runs off the loop. Files that are appended to stay open.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._synced: dict[str, bool] = {}
+        self._open: dict[str, int] = {}
 
     def read(self, path: str) -> bytes:
         return (self._root / path).read_bytes()
 
-    def list(self, folder: str = "") -> list[str]:
-        files = (file for file in (self._root / folder).rglob("*") if file.is_file())
-        names = (file.relative_to(self._root).as_posix() for file in files)
-        return sorted(name for name in names if not name.endswith(_UNFINISHED))
-
     def append(self, path: str, data: bytes) -> None:
-        file = self._root / path
-        if path not in self._synced:
-            self._synced[path] = file.exists()
-            file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("ab", buffering=0) as opened:
-            opened.write(data)
+        if os.write(self._descriptor(path), data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     def truncate(self, path: str, size: int) -> None:
         os.truncate(self._root / path, size)
 
     async def sync(self, path: str) -> None:
-        file = self._root / path
-        await asyncio.to_thread(_fsync, file)
-        if not self._synced.get(path, True):
-            await asyncio.to_thread(_fsync_folders, file.parent, self._root)
-            self._synced[path] = True
+        await asyncio.to_thread(os.fsync, self._descriptor(path))
 
     async def replace(self, path: str, data: bytes) -> None:
         await asyncio.to_thread(replace, self._root / path, data)
+        if path in self._open:
+            os.close(self._open.pop(path))
 
-    def remove(self, path: str) -> None:
-        (self._root / path).unlink(missing_ok=True)
-        self._synced.pop(path, None)
+    def _descriptor(self, path: str) -> int:
+        """A new file's name is durable only once its folder is synced too (man 2 fsync)."""
+        if path not in self._open:
+            file = self._root / path
+            new = not file.exists()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._open[path] = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            if new:
+                _fsync_folders(file.parent, self._root)
+        return self._open[path]
 
 
-_UNFINISHED = ".unfinished"
+UNFINISHED = ".unfinished"
 
 
 def replace(file: Path, data: bytes, mode: int = 0o644) -> None:
     """Put a whole file in place, atomically and durably."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(file.name + _UNFINISHED)
+    unfinished = file.with_name(file.name + UNFINISHED)
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as opened:

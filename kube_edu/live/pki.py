@@ -173,6 +173,35 @@ class Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(wanted), critical=False)
         _store(path, builder.sign(self._key, hashes.SHA256()), key)
 
+    def sign_request(self, request: bytes, usages: Sequence[str], seconds: int) -> bytes:
+        """The certificate that a request (PKCS #10, in PEM) asks for; ValueError when it is none
+        (kubernetes, pkg/controller/certificates/authority/policies.go)."""
+        asked = x509.load_pem_x509_csr(request)
+        key = asked.public_key()
+        if not asked.is_signature_valid or not isinstance(
+            key, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey)
+        ):
+            raise ValueError("the request is not signed by the key that it is about")
+        kinds = {
+            "client auth": ExtendedKeyUsageOID.CLIENT_AUTH,
+            "server auth": ExtendedKeyUsageOID.SERVER_AUTH,
+        }
+        validity = min(timedelta(seconds=seconds), CERTIFICATE_VALIDITY)
+        builder = (
+            _builder(asked.subject, self._issuer, key, validity)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(authority=False), critical=True)
+            .add_extension(
+                x509.ExtendedKeyUsage([kinds[usage] for usage in usages if usage in kinds]),
+                critical=False,
+            )
+        )
+        for extension in asked.extensions:
+            if isinstance(extension.value, x509.SubjectAlternativeName):
+                builder = builder.add_extension(extension.value, critical=False)
+        signed = builder.sign(self._key, hashes.SHA256())
+        return signed.public_bytes(serialization.Encoding.PEM)
+
     def _fits(
         self, kept: x509.Certificate, subject: x509.Name, names: list[x509.GeneralName]
     ) -> bool:
@@ -189,7 +218,10 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, validity: timedelta
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    validity: timedelta,
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (

@@ -39,10 +39,6 @@ class SimDisk:
             raise FileNotFoundError(path)
         return bytes(self._files[path].content)
 
-    def list(self, folder: str = "") -> list[str]:
-        prefix = folder.rstrip("/") + "/" if folder else ""
-        return sorted(path for path in self._files if path.startswith(prefix))
-
     def append(self, path: str, data: bytes) -> None:
         self._files.setdefault(path, _File()).content.extend(data)
 
@@ -68,9 +64,6 @@ class SimDisk:
         self._check(path)
         self._files[path] = _File(bytearray(data), len(data))
         self._synced(path, len(data))
-
-    def remove(self, path: str) -> None:
-        self._files.pop(path, None)
 
     def after_power_cut(self) -> SimDisk:
         """The disk as the machine finds it when power returns: what is durable, and of what was

@@ -7,10 +7,12 @@ from kube_edu.viz.objects import object_graph
 from kube_edu.viz.path import request_path
 from kube_edu.viz.revisions import Rider, revisions
 from kube_edu.viz.ring import ring
+from kube_edu.viz.roles import role_graph
 from kube_edu.viz.space_time import space_time
 from kube_edu.viz.tables import Table
 from kube_edu.viz.timeline import Lane, Mark, host_lanes, pod_lanes, timeline
 from kube_edu.viz.traffic import traffic
+from kube_edu.viz.verdict import gate_verdict
 
 __all__ = [
     "Figure",
@@ -19,12 +21,14 @@ __all__ = [
     "Rider",
     "Table",
     "cluster_picture",
+    "gate_verdict",
     "host_lanes",
     "object_graph",
     "pod_lanes",
     "request_path",
     "revisions",
     "ring",
+    "role_graph",
     "space_time",
     "three_way",
     "timeline",

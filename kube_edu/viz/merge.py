@@ -12,7 +12,12 @@ from kube_edu.viz.svg import BLUE, FAINT, GREEN, GREY, INK, ORANGE, RED, SOFT, D
 CARD, LINE = 245.0, 15.0
 
 
-def three_way(title: str, sides: dict[str, Any], outcomes: dict[str, Any]) -> Figure:
+SIDES = "above: the three sides of the decision; below: what comes of it"
+
+
+def three_way(
+    title: str, sides: dict[str, Any], outcomes: dict[str, Any], note: str = SIDES
+) -> Figure:
     """Cards side by side, each a YAML document (None: it is not there): above the three sides
     that a decision is made from, below what comes of it. The outcome named "right" is green."""
     rows = [_cards(sides), _cards(outcomes)]
@@ -32,8 +37,7 @@ def three_way(title: str, sides: dict[str, Any], outcomes: dict[str, Any]) -> Fi
                 text = fit(line, CARD - 24, 11, mono=True)
                 drawing.text(x + 16, y + 40 + LINE * index, text, size=11, mono=True, colour=ink)
         y += height + 14
-    drawing.text(18, y + 8, "above: the three sides of the decision; below: what comes of it",
-                 size=11.5, colour=SOFT)  # fmt: skip
+    drawing.text(18, y + 8, note, size=11.5, colour=SOFT)
     words = [
         f"{name}:\n" + "\n".join(f"    {line}" for line in lines)
         for row in rows

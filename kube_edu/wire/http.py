@@ -30,11 +30,14 @@ MAX_HEAD = 64 * 1024
 """Of the first line (label selectors may be long), and of each header."""
 
 
+STALLED = 60.0
+"""Seconds that a client of a stream may leave unread what it was sent."""
+
 COMPRESS = 128 * 1024
 """A body of this size is compressed for a client that takes it so (apiserver,
 pkg/endpoints/handlers/responsewriters/writers.go, defaultGzipThresholdBytes)."""
 
-GATHER = 0.0002
+GATHER = 0.0003
 """Seconds, for each stream that is open, between two writes of one stream; what comes meanwhile
 gathers. So writes to streams leave time for everything else, however many there are."""
 
@@ -102,7 +105,7 @@ class HttpServer:
             await sent.prepare(incoming)
             await self._send_messages(sent, messages)
             await sent.write_eof()
-        except ConnectionError:  # the client's connection, or the one that the stream comes over
+        except (ConnectionError, TimeoutError):  # the client's side is gone or stalled, or ours
             if incoming.transport is not None:
                 incoming.transport.abort()
         finally:
@@ -123,7 +126,8 @@ class HttpServer:
                     await asyncio.sleep(quiet_until - now())
                 batch += ready()
                 quiet_until = now() + GATHER * self._streams
-            await sent.write(b"".join([_encode(each) or b"" for each in batch]))
+            async with asyncio.timeout(STALLED):
+                await sent.write(b"".join([_encode(each) or b"" for each in batch]))
 
 
 class HttpConnection:
@@ -195,7 +199,7 @@ async def _request(incoming: web.BaseRequest) -> Request:
         incoming.method,
         incoming.rel_url.path,
         tuple(incoming.rel_url.query.items()),
-        {name.lower(): value for name, value in incoming.headers.items()},
+        _headers(incoming),
         await _read_body(incoming),
         _peer(incoming),
     )
@@ -212,6 +216,15 @@ async def _read_body(incoming: web.BaseRequest) -> bytes | None:
             return bytes(body) or None
     message = f"Request entity too large: limit is {MAX_BODY}"
     raise error(413, "RequestEntityTooLarge", message)
+
+
+def _headers(incoming: web.BaseRequest) -> dict[str, str]:
+    """A header that comes twice is one with both values (RFC 9110, section 5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in incoming.headers.items():
+        before = headers.get(name.lower())
+        headers[name.lower()] = value if before is None else f"{before},{value}"
+    return headers
 
 
 def _peer(incoming: web.BaseRequest) -> Peer:
@@ -276,12 +289,12 @@ def _connection_errors() -> Iterator[None]:
 
 
 def _encode(body: Any) -> bytes | None:
+    if isinstance(body, Document):
+        return body.encoded()
     if body is None or isinstance(body, bytes):
         return body
     if isinstance(body, str):
         return body.encode()
-    if isinstance(body, Document):
-        return body.encoded()
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return f"{text}\n".encode()
 

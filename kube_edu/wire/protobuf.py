@@ -71,6 +71,11 @@ def decode(cls: type[T], data: bytes) -> T:
     return cls(**{k: tuple(v) if type(v) is list else v for k, v in values.items()})
 
 
+def message(cls: type[T], body: Any) -> T:
+    """A body as a message: off a socket it is bytes, in memory it is the message already."""
+    return decode(cls, body) if isinstance(body, bytes) else body
+
+
 def fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
     """The (field number, wire type, raw value) triples of a message, whatever its kind: an int
     for numbers (unsigned, as on the wire), bytes for everything that has a length."""

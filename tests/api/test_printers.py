@@ -234,3 +234,54 @@ def test_every_kind_has_columns_and_the_first_is_its_name():
         names = [column.name for column in columns]
         assert len(names) == len(set(names))
         assert kind == "Event" or names[0] == "Name"
+
+
+def test_a_job_shows_how_far_it_is():
+    status = {"succeeded": 1, "startTime": timestamp(NOW - 90), "completionTime": timestamp(NOW)}
+    done = {"kind": "Job", "apiVersion": "batch/v1", "metadata": {"name": "j"}}
+    done |= {"spec": {"completions": 3}, "status": status}
+    row = cells(done)
+    assert (row["Status"], row["Completions"], row["Duration"]) == ("Running", "1/3", "90s")
+    queue = done | {"spec": {"parallelism": 5}}
+    assert cells(queue)["Completions"] == "1/1 of 5"
+    done["status"]["conditions"] = [{"type": "Complete", "status": "True"}]
+    assert cells(done)["Status"] == "Complete"
+
+
+def test_an_autoscaler_shows_what_is_and_what_is_wanted():
+    def cpu(part, **amount):
+        return {"type": "Resource", "resource": {"name": "cpu", part: amount}}
+
+    hpa = {"kind": "HorizontalPodAutoscaler", "apiVersion": "autoscaling/v2"}
+    hpa["metadata"] = {"name": "h"}
+    hpa["spec"] = {"scaleTargetRef": {"kind": "Deployment", "name": "web"}}
+    hpa["spec"]["metrics"] = [cpu("target", averageUtilization=80)]
+    assert cells(hpa)["Targets"] == "cpu: <unknown>/80%"
+    hpa["status"] = {"currentMetrics": [cpu("current", averageUtilization=12)]}
+    assert cells(hpa)["Targets"] == "cpu: 12%/80%"
+    hpa["spec"]["metrics"] *= 3
+    assert cells(hpa)["Targets"] == "cpu: 12%/80%, cpu: 12%/80% + 1 more..."
+
+
+def test_a_quota_shows_what_is_used_of_what():
+    hard = {"requests.cpu": "2", "pods": "10", "limits.cpu": "4"}
+    quota = {"kind": "ResourceQuota", "apiVersion": "v1", "metadata": {"name": "q"}}
+    quota["status"] = {"hard": hard, "used": {"pods": "3", "limits.cpu": "1"}}
+    row = cells(quota)
+    assert row["Request"] == "pods: 3/10, requests.cpu: 0/2"
+    assert row["Limit"] == "limits.cpu: 1/4"
+
+
+def test_a_claim_a_class_and_a_signing_request():
+    claim = {"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {"name": "c"}}
+    claim["status"] = {"phase": "Bound", "accessModes": ["ReadWriteOnce", "ReadWriteOncePod"]}
+    assert (cells(claim)["Status"], cells(claim)["Access Modes"]) == ("Bound", "RWO,RWOP")
+    standard = {"kind": "StorageClass", "apiVersion": "storage.k8s.io/v1"}
+    mark = {"storageclass.kubernetes.io/is-default-class": "true"}
+    standard["metadata"] = {"name": "standard", "annotations": mark}
+    assert cells(standard)["Name"] == "standard (default)"
+    request = {"kind": "CertificateSigningRequest", "apiVersion": "certificates.k8s.io/v1"}
+    request |= {"metadata": {"name": "r"}, "spec": {"expirationSeconds": 86400}}
+    assert (cells(request)["Condition"], cells(request)["RequestedDuration"]) == ("Pending", "24h")
+    request["status"] = {"conditions": [{"type": "Approved"}], "certificate": "YQ=="}
+    assert cells(request)["Condition"] == "Approved,Issued"

@@ -73,7 +73,7 @@ def test_unknown_fields_are_left_out_and_told_by_their_paths():
     clean, unknown = schema.decode(manifest)
     assert unknown == ["spec.containers[0].imagee", "spec.color"]
     assert clean == pod(containers=[{"name": "c", "image": "i"}])
-    error = schema.strict_error(manifest, unknown)
+    error = schema.strict_error(manifest, [f'unknown field "{path}"' for path in unknown])
     assert error.message == (
         'Pod in version "v1" cannot be handled as a Pod: strict decoding error: '
         'unknown field "spec.containers[0].imagee", unknown field "spec.color"'
@@ -126,3 +126,12 @@ def test_definitions_tell_how_lists_merge():
     assert containers is not None
     assert containers["x-kubernetes-patch-merge-key"] == "name"
     assert schema.field(schema.items(containers), "image")["type"] == ["string", "null"]
+
+
+def test_empty_lists_and_maps_are_left_out_and_empty_structs_stay():
+    container = {"name": "c", "image": "i", "command": [], "resources": {"limits": {}}}
+    manifest = pod(containers=[container], volumes=[{"name": "v", "emptyDir": {}}])
+    clean, _ = schema.decode({**manifest, "metadata": {"name": "p", "annotations": {}}})
+    assert clean["metadata"] == {"name": "p"}
+    assert clean["spec"]["containers"] == [{"name": "c", "image": "i", "resources": {}}]
+    assert clean["spec"]["volumes"] == [{"name": "v", "emptyDir": {}}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from random import Random
@@ -40,6 +40,7 @@ class LocalEtcd:
     def __init__(self) -> None:
         self.state = State()
         self.down = False
+        self.observe: Callable[[Any], None] = lambda request: None
 
     @property
     def revision(self) -> int:
@@ -60,6 +61,7 @@ class LocalEtcd:
         await asyncio.sleep(0)
         if self.down:
             raise no_leader()
+        self.observe(request)
         return self.state.apply(request)
 
     range = txn = compact = _apply
@@ -120,13 +122,14 @@ class FakeHost:
 class World:
     """An API server, and a way to ask it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
         self.host = FakeHost()
         self.etcd = LocalEtcd()
+        self._options = options
         self._start()
 
     def _start(self) -> None:
-        options = Options(SERVICE_ACCOUNTS)
+        options = Options(SERVICE_ACCOUNTS, **self._options)
         # No controller is there that would give namespaces their accounts.
         mutating = [plugin for plugin in MUTATING if plugin is not service_account]
         self.server = ApiServer(self.host, self.etcd, options, mutating=mutating)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,5 +90,74 @@ def test_no_input_makes_the_server_fail(sent: list[tuple[str, str, str, Any]]) -
                     assert answer.body["kind"] == "Status" and answer.body["message"]
             for url in GOOD:
                 assert (await world.raw("GET", url, accept=AS_TABLE)).status == 200
+
+    asyncio.run(main())
+
+
+CM = '{"metadata": {"name": "x"}, "data": {"a": "b"}}'
+DEEP = '{"metadata": {"name": "x"}, "data": ' + '{"a":' * 100_000 + "1" + "}" * 100_001
+BODIES: list[tuple[int, str, bytes]] = [
+    (400, "application/json", b""),
+    (400, "application/json", CM[:-5].encode()),
+    (400, "application/json", DEEP.encode()),
+    (400, "application/json", b"[" * 200_000),
+    (400, "application/json", b"null"),
+    (400, "application/json", b"[]"),
+    (400, "application/json", b'"text"'),
+    (400, "application/json", b'{"metadata": {"name": "x"}, "data": {"a": NaN}}'),
+    (400, "application/json", b'{"metadata": {"name": "\xff\xfe"}}'),
+    (400, "application/json", CM.encode("utf-16")[:-1]),
+    (400, "application/json", b'{"kind": "Pod", "apiVersion": "v1"}'),
+    (400, "application/json", b'{"kind": "ConfigMap", "apiVersion": "v2"}'),
+    (400, "application/json", b'{"kind": 7, "apiVersion": "v1"}'),
+    (400, "application/json", b'{"metadata": "x"}'),
+    (400, "application/json", b'{"metadata": {"name": "x"}, "data": {"a": 1}}'),
+    (422, "application/json", b'{"metadata": {"name": "x"}, "data": {"../a": "b"}}'),
+    (422, "application/json", b'{"metadata": {"name": "../../etc/passwd"}}'),
+    (422, "application/json", b"{}"),
+    (400, "application/json", b'{"metadata": {"name": "x", "namespace": "kube-system"}}'),
+    (400, "application/json", b'{"metadata": {"name": "x", "resourceVersion": "7"}}'),
+    (400, "application/yaml", b"a: [b"),
+    (400, "application/yaml", b"a: 1\na: 2\n"),
+    (400, "application/yaml", b"a: &a [*a]"),
+    (400, "application/yaml", b"!!python/object/apply:os.system ['true']"),
+    (400, "application/vnd.kubernetes.protobuf", b"not protobuf"),
+    (400, "application/vnd.kubernetes.protobuf", b"k8s\x00\x0a\xff"),
+    (400, "application/vnd.kubernetes.protobuf", b"k8s\x00\x0a\x04\x0a\x02v1"),
+    (415, "text/plain", CM.encode()),
+    (415, "application/x-www-form-urlencoded", b"a=b"),
+]
+
+
+@pytest.mark.parametrize(("status", "media_type", "body"), BODIES, ids=range(len(BODIES)))
+def test_a_bad_body_is_refused_with_a_reason(status: int, media_type: str, body: bytes) -> None:
+    async def main() -> None:
+        async with World() as world:
+            answer = await world.raw("POST", f"{NS}/configmaps", body, content_type=media_type)
+            assert answer.status == status, answer.body
+            assert answer.body["kind"] == "Status" and answer.body["reason"]
+
+    asyncio.run(main())
+
+
+URLS = [
+    (400, "/pods?limit=-1"), (400, "/pods?limit=" + "9" * 40), (400, "/pods?limit=ten"),
+    (400, "/pods?continue=garbage"), (400, "/pods?continue=" + "e" * 5000),
+    (400, "/pods?resourceVersion=new"), (400, "/pods?labelSelector=a in"),
+    (400, "/pods?labelSelector=,,,==="), (400, "/pods?fieldSelector=spec.nothing=1"),
+    (400, "/pods?fieldSelector=" + "a" * 5000), (400, "/pods?watch=1&timeoutSeconds=-5"),
+    (422, "/pods?resourceVersionMatch=Exact"), (404, "/pods/../secrets/x"), (404, "/pods/%2e%2e"),
+    (404, "/pods/x/y/z"), (404, "/pods/x/nothing"), (404, "/nothing"),
+    (404, "/pods/" + "x" * 5000), (404, "/pods/\x00"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "url"), URLS, ids=range(len(URLS)))
+def test_a_bad_url_is_refused_with_a_reason(status: int, url: str) -> None:
+    async def main() -> None:
+        async with World() as world:
+            answer = await world.raw("GET", NS + url)
+            assert answer.status == status, answer.body
+            assert answer.body["kind"] == "Status" and answer.body["reason"]
 
     asyncio.run(main())

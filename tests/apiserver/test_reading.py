@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -15,9 +16,9 @@ from kube_edu.apiserver.selection import Selection
 from kube_edu.apiserver.stored import Change, Decoder
 from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.apiserver.watchers import Audience
-from kube_edu.etcd.messages import KeyValue, PutRequest
+from kube_edu.etcd.messages import KeyValue, PutRequest, RangeRequest
 from kube_edu.host import Response, decoded
-from tests.apiserver.fakes import World, config_map, pod
+from tests.apiserver.fakes import LocalEtcd, World, config_map, pod
 
 NS = "/api/v1/namespaces/default"
 CONFIG_MAPS = f"{NS}/configmaps"
@@ -170,6 +171,68 @@ def test_a_revision_of_the_future_is_refused() -> None:
 def test_a_bad_query_is_the_clients_fault(query: str) -> None:
     async def scenario(world: World) -> None:
         assert (await world.ask("GET", f"{CONFIG_MAPS}?{query}"))["reason"] == "BadRequest"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("resourceVersionMatch=Exact", "is forbidden unless resourceVersion is provided"),
+        ("resourceVersion=0&resourceVersionMatch=Exact", 'is forbidden for resourceVersion "0"'),
+        ("resourceVersion=1&resourceVersionMatch=New", 'supported values: "", "Exact", "NotOlder'),
+        ("resourceVersion=1&resourceVersionMatch=Exact&continue=x", "when continue is provided"),
+        ("sendInitialEvents=true", "sendInitialEvents is forbidden for list"),
+        ("watch=1&sendInitialEvents=true", "requires setting resourceVersionMatch to NotOlderThan"),
+        ("watch=1&resourceVersionMatch=NotOlderThan", "unless sendInitialEvents is provided"),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_refused(query: str, why: str) -> None:
+    async def scenario(world: World) -> None:
+        answer = await world.ask("GET", f"{CONFIG_MAPS}?{query}")
+        assert (answer["code"], answer["reason"]) == (422, "Invalid")
+        assert why in answer["message"]
+        assert answer["message"].startswith('ListOptions.meta.k8s.io "" is invalid: ')
+
+    run(scenario)
+
+
+def test_a_limit_with_a_revision_means_that_very_revision() -> None:
+    async def scenario(world: World) -> None:
+        await create(world, "a")
+        then = (await world.ask("GET", CONFIG_MAPS))["metadata"]["resourceVersion"]
+        await create(world, "b")
+        page = await world.ask("GET", f"{CONFIG_MAPS}?resourceVersion={then}&limit=5")
+        assert names(page) == ["a"] and page["metadata"]["resourceVersion"] == then
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("version", "confirmed"), [
+    ("3.4.23", False), ("3.4.31", True), ("3.5.12", False), ("3.5.13", True), ("3.6.0", True),
+])  # fmt: skip
+def test_the_newest_list_comes_from_the_cache_where_the_store_says_how_far_it_is(
+    version: str, confirmed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalEtcd, "version", version)
+
+    async def scenario(world: World) -> None:
+        await create(world, "a")
+        asked: list[RangeRequest] = []
+        world.etcd.observe = asked.append
+        assert names(await world.ask("GET", CONFIG_MAPS)) == ["a"]
+        assert [bool(request.range_end) for request in asked] == [not confirmed]
+
+    run(scenario)
+
+
+def test_a_change_is_encoded_once_for_all_watchers() -> None:
+    async def scenario(world: World) -> None:
+        streams = [(await world.raw("GET", f"{CONFIG_MAPS}?watch=1")).stream for _ in range(3)]
+        await create(world, "a")
+        events = [await anext(stream) for stream in streams if stream is not None]
+        assert len({id(event.encoded()) for event in events}) == 1
+        assert json.loads(events[0].encoded()) == events[0].decoded()
 
     run(scenario)
 

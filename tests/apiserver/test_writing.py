@@ -422,3 +422,78 @@ def test_a_method_that_a_path_does_not_have_is_not_allowed(method: str, url: str
         assert (await world.ask(method, url))["reason"] == "MethodNotAllowed"
 
     run(scenario)
+
+
+# Field validation, and the narrower doors
+
+
+DUPLICATE = b'{"metadata": {"name": "d"}, "data": {"a": "1", "a": "2"}, "dada": {}}'
+
+
+@pytest.mark.parametrize("how", ["Ignore", "Warn", "Strict", ""])
+def test_unknown_and_duplicate_fields_are_told_as_the_client_wishes(how: str) -> None:
+    async def test(world: World) -> None:
+        answer = await world.raw("POST", f"{NS}/configmaps?fieldValidation={how}", DUPLICATE)
+        problems = 'duplicate field "data.a"', 'unknown field "dada"'
+        if how == "Strict":
+            assert answer.status == 400
+            assert all(problem in answer.body["message"] for problem in problems)
+            return
+        assert answer.body["data"] == {"a": "2"}
+        told = answer.headers.get("warning", "")
+        quoted = [problem.replace('"', '\\"') for problem in problems]
+        assert all(problem in told for problem in quoted) == (how != "Ignore")
+
+    run(test)
+
+
+def test_an_ephemeral_container_is_added_and_stays() -> None:
+    async def test(world: World) -> None:
+        await world.ask("POST", f"{NS}/pods", pod())
+        at = f"{NS}/pods/web/ephemeralcontainers"
+        debugger = {"name": "debugger", "image": "busybox:1"}
+        patch = {"spec": {"ephemeralContainers": [debugger], "nodeName": "no"}}
+        changed = await world.patch(at, patch, "strategic-merge-patch")
+        assert changed["spec"]["ephemeralContainers"][0]["name"] == "debugger"
+        assert "nodeName" not in changed["spec"], "this door is for ephemeral containers alone"
+        gone = await world.patch(at, {"spec": {"ephemeralContainers": []}})
+        assert "may not be removed" in gone["message"]
+
+    run(test)
+
+
+def test_a_resize_changes_resources_alone_and_keeps_the_class() -> None:
+    async def test(world: World) -> None:
+        resources = {"requests": {"cpu": "1"}}
+        containers = [{"name": "c", "image": "i:1", "resources": resources}]
+        await world.ask("POST", f"{NS}/pods", pod(containers=containers))
+        at = f"{NS}/pods/web/resize"
+
+        def to(**resources: object) -> object:
+            container = {"name": "c", "image": "other", "resources": resources}
+            return {"spec": {"containers": [container]}}
+
+        changed = await world.patch(at, to(requests={"cpu": "2"}), "strategic-merge-patch")
+        container = changed["spec"]["containers"][0]
+        assert container["resources"] == {"requests": {"cpu": "2"}}
+        assert container["image"] == "i:1"
+        sizes = {"cpu": "2", "memory": "1Gi"}
+        refused = await world.patch(at, to(requests=sizes, limits=sizes), "strategic-merge-patch")
+        assert "QOS Class may not change" in refused["message"]
+
+    run(test)
+
+
+def test_a_signing_request_says_who_asked_and_is_approved_at_its_own_door() -> None:
+    async def test(world: World) -> None:
+        at = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+        spec = {"request": "YQ==", "signerName": "x.io/y", "usages": ["any"], "username": "root"}
+        made = await world.ask("POST", at, {"metadata": {"name": "r"}, "spec": spec})
+        assert made["spec"]["username"] == "kubernetes-admin"
+        condition = {"type": "Approved", "status": "True", "reason": "r", "message": "m"}
+        made["status"] = {"conditions": [condition], "certificate": "YQ=="}
+        approved = await world.ask("PUT", f"{at}/r/approval", made)
+        assert approved["status"]["conditions"][0]["lastUpdateTime"]
+        assert "certificate" not in approved["status"]
+
+    run(test)

@@ -273,9 +273,10 @@ async def costs_among(count: int, times: int = 300) -> dict[str, float]:
             return statistics.median(spent) * 1e6
 
         gc.freeze()
+        among = [f"web-{number * count // times:06}-new" for number in range(times)]
         return {
             "get": await cost(*[("GET", f"{PODS}/web-000001", None)] * times),
-            "create": await cost(*[("POST", PODS, pod(f"new-{n}")) for n in range(times)]),
+            "create": await cost(*[("POST", PODS, pod(name)) for name in among]),
             "begin a kubelet's watch": await cost(
                 *[("GET", f"{of_node}&watch=1&resourceVersion={world.etcd.revision}", None)] * times
             ),

@@ -1,8 +1,8 @@
 """An API server over HTTPS in a process of its own, for wrk to ask: `python -m
 tests.benchmarks.http_server FOLDER api|bare [ETCD-URL]`. Prints its port once it is ready.
 
-wrk has no client certificates, so everybody is the administrator here. `bare` is the same HTTP
-server library answering a fixed body: what no handler behind it can exceed.
+wrk has no client certificates, so everybody is kubeadm's administrator here, as RBAC knows him.
+`bare` is the same HTTP server library answering a fixed body: what no handler can exceed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aiohttp import web
 from kube_edu.apiserver import ApiServer
 from kube_edu.etcd import EtcdClient, EtcdServer
 from kube_edu.etcd.services import Services
-from kube_edu.host import Request, Response
+from kube_edu.host import Peer, Request, Response
 from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.live.etcd_grpc import connections
 from kube_edu.live.host import Rack
@@ -27,7 +27,9 @@ from kube_edu.live.pki import Pki
 from kube_edu.live.tls import Tls
 from kube_edu.live.urls import parse_urls
 from kube_edu.wire.http import HttpServer
-from tests.apiserver.fakes import ADMIN, pod
+from tests.apiserver.fakes import MUTATING, SERVICE_ACCOUNTS, Options, pod, service_account
+
+USER = Peer(common_name="kubernetes-admin", organizations=("kubeadm:cluster-admins",))
 
 
 async def main(folder: Path, what: str, url: str = "") -> None:
@@ -51,10 +53,12 @@ async def main(folder: Path, what: str, url: str = "") -> None:
                 await host.serve(2379, Services(etcd).handle, identity="etcd")
                 tasks.create_task(etcd.run())
                 client = EtcdClient([host.connect("control-1:2379", identity="etcd")])
-            api = ApiServer(host, client)
+            options = Options(SERVICE_ACCOUNTS)
+            mutating = [plugin for plugin in MUTATING if plugin is not service_account]
+            api = ApiServer(host, client, options, mutating=mutating)
 
             async def handle(request: Request) -> Response:
-                return await api.handle(replace(request, peer=ADMIN))
+                return await api.handle(replace(request, peer=USER))
 
             tasks.create_task(api.run())
             while (await handle(Request("GET", "/readyz"))).status != 200:  # noqa: ASYNC110

@@ -95,6 +95,26 @@ def test_a_namesake_of_the_owner_is_not_the_owner() -> None:
     assert world.names("configmaps") == ["owner"]
 
 
+@pytest.mark.parametrize(
+    ("api_version", "kind"),
+    [("v1", "Event"), ("v1", "Binding"), ("example.com/v1", "Gadget")],
+)
+def test_an_owner_of_a_kind_that_is_not_looked_after_holds_nothing_up(
+    api_version: str, kind: str
+) -> None:
+    world = Managed()
+    odd = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", "uid": "1"}}
+    world.api.create(configmap("odd", odd))
+    owner = world.api.create(configmap("owner"))
+    world.api.create(configmap("owned", owner))
+    world.run()
+    world.api.delete(owner)
+    world.run(30)
+    left = world.names("configmaps")
+    assert "owned" not in left
+    assert ("odd" in left) == (kind != "Event"), "there is no such event"
+
+
 def test_a_namespace_that_is_deleted_takes_all_that_is_in_it_along() -> None:
     world = Managed()
     shop = world.api.create(namespace("shop"))

@@ -22,7 +22,7 @@ from unittest import mock
 from kube_edu.etcd import EtcdClient, EtcdError, EtcdServer
 from kube_edu.etcd.messages import PutRequest, RangeRequest
 from kube_edu.host import Request, Response
-from kube_edu.live.disk import LiveDisk
+from kube_edu.live.disk import UNFINISHED, LiveDisk
 from kube_edu.live.member import MemberHost
 
 SECTOR = 512
@@ -38,7 +38,7 @@ class PowerDisk:
         self._lies = lies
         self._disk = LiveDisk(folder / "disk")
         self._folder = folder
-        self.read, self.list, self.append = self._disk.read, self._disk.list, self._disk.append
+        self.read, self.append = self._disk.read, self._disk.append
 
     def truncate(self, path: str, size: int) -> None:
         content = self._disk.read(path)
@@ -59,14 +59,11 @@ class PowerDisk:
 
     async def replace(self, path: str, data: bytes) -> None:
         notes = Notes(self._folder, path)
-        if path in self._disk.list():
+        if notes.file.exists():
             notes.keep_old(self._disk.read(path)[: notes.durable])
         await self._disk.replace(path, data)
         notes.durable = len(data)
         notes.forget_old()
-
-    def remove(self, path: str) -> None:
-        self._disk.remove(path)
 
 
 class Notes:
@@ -103,8 +100,10 @@ class Notes:
 
 def cut_power(folder: Path, random: Random) -> None:
     """What a power cut leaves on the disk of a member that was killed."""
-    for path in LiveDisk(folder / "disk").list():
-        notes = Notes(folder, path)
+    for file in sorted((folder / "disk").rglob("*")):
+        if file.is_dir() or file.suffix == UNFINISHED:
+            continue
+        notes = Notes(folder, file.relative_to(folder / "disk").as_posix())
         content = notes.file.read_bytes()
         if notes.old is not None and random.random() < 0.5:
             survivor = notes.old

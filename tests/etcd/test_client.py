@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from kube_edu.etcd import EtcdClient, EtcdError
-from kube_edu.etcd.errors import no_leader
+from kube_edu.etcd.errors import failure, no_leader
 from kube_edu.etcd.messages import (
     Event,
     KeyValue,
@@ -21,7 +21,6 @@ from kube_edu.etcd.messages import (
     WatchCreateRequest,
     WatchResponse,
 )
-from kube_edu.etcd.server import failure
 from kube_edu.host import Request, Response
 from kube_edu.wire import protobuf
 

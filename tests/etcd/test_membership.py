@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from kube_edu.etcd import EtcdClient, EtcdError, EtcdServer
-from kube_edu.etcd.cluster import (
+from kube_edu.etcd.messages import PutRequest
+from kube_edu.etcd.service_messages import (
     MemberAddRequest,
     MemberListRequest,
     MemberPromoteRequest,
     MemberRemoveRequest,
     MemberUpdateRequest,
+    MoveLeaderRequest,
 )
-from kube_edu.etcd.messages import PutRequest
-from kube_edu.etcd.service_messages import MoveLeaderRequest
 from kube_edu.host import Host
 from tests.etcd.test_cluster import World
 
@@ -50,13 +50,15 @@ class Changing(World):
 
     def add(self, name: str, learner: bool = False, by: str = "") -> Any:
         server = self.servers[by or self.elect()]
-        return self.do(server.member_add(MemberAddRequest((f"http://{name}:2380",), learner)))
+        return self.do(
+            server.cluster.member_add(MemberAddRequest((f"http://{name}:2380",), learner))
+        )
 
     def id(self, name: str) -> int:
         return self.servers[name].state.member_id
 
     def members(self, at: str) -> list[tuple[str, bool]]:
-        listed = self.do(self.servers[at].member_list(MemberListRequest(linearizable=True)))
+        listed = self.do(self.servers[at].cluster.member_list(MemberListRequest(linearizable=True)))
         return [(member.name, member.isLearner) for member in listed.members]
 
     def voters(self, at: str) -> tuple[str, ...]:
@@ -77,7 +79,8 @@ def test_a_member_is_added_joins_and_has_everything() -> None:
     world.sim.run_for(5)
     assert world.members("etcd-4") == [(f"etcd-{n}", False) for n in range(1, 5)]
     assert world.get("a", "etcd-4") == "1"
-    assert world.servers["etcd-4"].state.cluster_id == world.servers["etcd-1"].state.cluster_id
+    new, old = (world.servers[name].state.members for name in ("etcd-4", "etcd-1"))
+    assert new.cluster_id == old.cluster_id
     world.put("b", "2", "etcd-4")
     assert world.get("b", "etcd-1") == "2"
 
@@ -108,9 +111,9 @@ def test_a_learner_has_the_log_does_not_vote_and_is_promoted_when_it_is_ready() 
     added = world.add("etcd-4", learner=True).member
     promote = MemberPromoteRequest(added.ID)
     server = world.servers[leader]
-    assert "in sync with leader" in world.refused(server.member_promote(promote))
+    assert "in sync with leader" in world.refused(server.cluster.member_promote(promote))
     assert "too many learner" in world.refused(
-        server.member_add(MemberAddRequest(("http://etcd-5:2380",), True))
+        server.cluster.member_add(MemberAddRequest(("http://etcd-5:2380",), True))
     )
     world.join("etcd-4")
     world.sim.run_for(5)
@@ -118,8 +121,8 @@ def test_a_learner_has_the_log_does_not_vote_and_is_promoted_when_it_is_ready() 
     assert world.get("a", "etcd-4", serializable=True) == "19"
     with pytest.raises(EtcdError, match="rpc not supported for learner"):
         world.get("a", "etcd-4")
-    world.do(server.member_promote(promote))
-    assert "can only promote a learner" in world.refused(server.member_promote(promote))
+    world.do(server.cluster.member_promote(promote))
+    assert "can only promote a learner" in world.refused(server.cluster.member_promote(promote))
     world.sim.run_for(1)
     assert world.get("a", "etcd-4") == "19"
     assert world.members("etcd-4")[3] == ("etcd-4", False)
@@ -130,7 +133,7 @@ def test_a_removed_member_stops_and_the_others_do_without() -> None:
     leader = world.elect()
     world.put("a", "1")
     gone = next(name for name in world.names if name != leader)
-    world.do(world.servers[leader].member_remove(MemberRemoveRequest(world.id(gone))))
+    world.do(world.servers[leader].cluster.member_remove(MemberRemoveRequest(world.id(gone))))
     world.sim.run_for(5)
     with pytest.raises(EtcdError, match="server stopped"):
         world.get("a", gone)
@@ -146,7 +149,7 @@ def test_the_leader_can_be_removed() -> None:
     world = Changing()
     leader = world.elect()
     world.put("a", "1")
-    world.do(world.servers[leader].member_remove(MemberRemoveRequest(world.id(leader))))
+    world.do(world.servers[leader].cluster.member_remove(MemberRemoveRequest(world.id(leader))))
     rest = [name for name in world.names if name != leader]
     world.elect(*rest)
     world.put("a", "2", *rest)
@@ -161,7 +164,7 @@ def test_a_broken_member_is_replaced_at_its_address_under_another_name() -> None
     broken = next(name for name in world.names if name != leader)
     world.sim.machines[broken].crash()
     world.sim.run_for(2)
-    world.do(world.servers[leader].member_remove(MemberRemoveRequest(world.id(broken))))
+    world.do(world.servers[leader].cluster.member_remove(MemberRemoveRequest(world.id(broken))))
     world.add(broken)
     machine = world.sim.machines.pop(broken)
     assert machine.state == "down"
@@ -180,7 +183,7 @@ def test_a_member_moves_to_another_address() -> None:
     world = Changing()
     leader = world.elect()
     request = MemberUpdateRequest(world.id(leader), ("http://elsewhere:2380",))
-    listed = world.do(world.servers[leader].member_update(request)).members
+    listed = world.do(world.servers[leader].cluster.member_update(request)).members
     assert [m.peerURLs for m in listed if m.ID == request.ID] == [("http://elsewhere:2380",)]
 
 
@@ -191,11 +194,11 @@ def test_the_leader_is_moved() -> None:
     target = next(name for name in world.names if name != leader)
     move = MoveLeaderRequest(world.id(target))
     before = world.sim.now
-    world.do(world.servers[leader].move_leader(move))
+    world.do(world.servers[leader].cluster.move_leader(move))
     assert world.sim.now - before < 0.5  # no election time-out
     assert world.elect() == target
-    assert "not leader" in world.refused(world.servers[leader].move_leader(move))
-    unknown = world.servers[target].move_leader(MoveLeaderRequest(7))
+    assert "not leader" in world.refused(world.servers[leader].cluster.move_leader(move))
+    unknown = world.servers[target].cluster.move_leader(MoveLeaderRequest(7))
     assert "bad leader transferee" in world.refused(unknown)
 
 
@@ -208,16 +211,17 @@ def test_what_would_endanger_the_quorum_is_refused() -> None:
     one_id = world.id(one)
     world.sim.machines[other].crash()
     world.sim.run_for(2)
-    remove = server.member_remove
+    remove = server.cluster.member_remove
     assert "unhealthy cluster" in world.refused(remove(MemberRemoveRequest(one_id)))
-    add = MemberAddRequest(("http://etcd-4:2380",))
-    assert "unhealthy cluster" in world.refused(server.member_add(add))
+    add = server.cluster.member_add
+    new = MemberAddRequest(("http://etcd-4:2380",))
+    assert "unhealthy cluster" in world.refused(add(new))
     for request, text in (
-        (server.member_add(MemberAddRequest(("etcd-4",))), "given member URLs are invalid"),
-        (server.member_add(MemberAddRequest((f"http://{one}:2380",))), "Peer URLs already exists"),
+        (add(MemberAddRequest(("etcd-4",))), "given member URLs are invalid"),
+        (add(MemberAddRequest((f"http://{one}:2380",))), "Peer URLs already exists"),
         (remove(MemberRemoveRequest(7)), "member not found"),
-        (server.member_promote(MemberPromoteRequest(7)), "member not found"),
-        (server.member_promote(MemberPromoteRequest(one_id)), "can only promote a learner"),
+        (server.cluster.member_promote(MemberPromoteRequest(7)), "member not found"),
+        (server.cluster.member_promote(MemberPromoteRequest(one_id)), "can only promote a learner"),
     ):
         assert text in world.refused(request)
 
@@ -226,7 +230,9 @@ def test_the_last_member_cannot_be_removed() -> None:
     world = Changing(members=1)
     leader = world.elect()
     request = MemberRemoveRequest(world.id(leader))
-    assert "not enough started" in world.refused(world.servers[leader].member_remove(request))
+    assert "not enough started" in world.refused(
+        world.servers[leader].cluster.member_remove(request)
+    )
 
 
 def test_one_member_grows_to_three_under_load_and_all_survive_a_power_cut() -> None:

@@ -163,6 +163,14 @@ class TestCompaction:
         with pytest.raises(EtcdError, match="future"):
             state.apply(CompactionRequest(9))
 
+    def test_at_revision_0_is_a_compaction_too(self) -> None:
+        state = filled("a=1")
+        state.apply(CompactionRequest(0))
+        assert state.apply(RangeRequest(b"a", revision=2)).kvs
+        assert list(state.store.changes(2))
+        with pytest.raises(EtcdError, match="compacted"):
+            state.apply(CompactionRequest(0))
+
     def test_deleted_keys_leave_nothing_behind(self) -> None:
         state = filled("a=1", "-a", "b=1")
         state.apply(CompactionRequest(4))

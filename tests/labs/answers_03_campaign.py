@@ -154,6 +154,36 @@ def says_its_place():
     return campaign
 
 
+def all_watch_the_leader():
+    async def campaign(etcd, election, me, lease):
+        mine = await stand(etcd, election, me, lease)
+        while True:
+            listing = await etcd.list(election)
+            queue = sorted(listing.kvs, key=lambda kv: kv.create_revision)
+            if mine not in [kv.key for kv in queue]:
+                return False
+            if queue[0].key == mine:
+                return True
+            await gone(etcd, queue[0].key, listing.revision + 1)
+
+    return campaign
+
+
+def watches_the_one_behind():
+    async def campaign(etcd, election, me, lease):
+        mine = await stand(etcd, election, me, lease)
+        while True:
+            listing = await etcd.list(election)
+            queue = [kv.key for kv in sorted(listing.kvs, key=lambda kv: -kv.create_revision)]
+            if mine not in queue:
+                return False
+            if queue[-1] == mine:
+                return True
+            await gone(etcd, queue[queue.index(mine) - 1], listing.revision + 1)
+
+    return campaign
+
+
 WRONG = [
     (stands_nowhere, "does not stand"),
     (without_the_lease, "does not hang on the lease"),
@@ -168,6 +198,8 @@ WRONG = [
     (watches_everybody, "watches all who stand"),
     (never_looks_at_itself, "though its own key is gone"),
     (says_its_place, "returns None"),
+    (all_watch_the_leader, "all wake up when it goes"),
+    (watches_the_one_behind, "just ahead of it stands"),
 ]
 
 

@@ -179,6 +179,73 @@ def values_only():
     return follow
 
 
+def counts_what_it_is_told():
+    """Takes every change for a revision of its own."""
+
+    async def follow(etcd, prefix, mirror):
+        while True:
+            revision, canceled = await list_into(etcd, prefix, mirror) + 1, False
+            while not canceled:
+                async for answer in etcd.watch(prefix, revision, prefix=True):
+                    for event in answer.events:
+                        carry(mirror, event)
+                        revision += 1
+                    canceled = answer.canceled
+
+    return follow
+
+
+def only_the_first_of_an_answer():
+    async def follow(etcd, prefix, mirror):
+        while True:
+            revision, canceled = await list_into(etcd, prefix, mirror), False
+            while not canceled:
+                async for answer in etcd.watch(prefix, revision + 1, prefix=True):
+                    for event in answer.events[:1]:
+                        carry(mirror, event)
+                        revision = event.kv.mod_revision
+                    canceled = answer.canceled
+
+    return follow
+
+
+def behind_the_newest_key():
+    """The newest key of a list may be much older than the list."""
+
+    async def follow(etcd, prefix, mirror):
+        while True:
+            await list_into(etcd, prefix, mirror)
+            revision = max((kv.mod_revision for kv in mirror.values()), default=0)
+            canceled = False
+            while not canceled:
+                async for answer in etcd.watch(prefix, revision + 1, prefix=True):
+                    for event in answer.events:
+                        carry(mirror, event)
+                        revision = event.kv.mod_revision
+                    canceled = answer.canceled
+
+    return follow
+
+
+def deletes_while_it_looks():
+    async def follow(etcd, prefix, mirror):
+        while True:
+            listing = await etcd.list(prefix)
+            for key in mirror:
+                if key not in [kv.key for kv in listing.kvs]:
+                    del mirror[key]
+            mirror.update({kv.key: kv for kv in listing.kvs})
+            revision, canceled = listing.revision, False
+            while not canceled:
+                async for answer in etcd.watch(prefix, revision + 1, prefix=True):
+                    for event in answer.events:
+                        carry(mirror, event)
+                        revision = event.kv.mod_revision
+                    canceled = answer.canceled
+
+    return follow
+
+
 WRONG = [
     (from_now_on, "begins now"),
     (only_lists, "it came to its end"),
@@ -193,6 +260,10 @@ WRONG = [
     (trusts_the_header, "went on behind it"),
     (one_key, "say prefix=True"),
     (values_only, "should be a Kv"),
+    (counts_what_it_is_told, "went on behind it"),
+    (only_the_first_of_an_answer, "was not carried over"),
+    (behind_the_newest_key, "refused again and again"),
+    (deletes_while_it_looks, "changed size during iteration"),
 ]
 
 

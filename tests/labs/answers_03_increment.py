@@ -161,6 +161,57 @@ def forgets_await():
     return increment
 
 
+def raises_when_somebody_was_faster():
+    async def increment(etcd, key):
+        kv = await etcd.get(key)
+        seen = kv.mod_revision if kv else 0
+        answer = await etcd.txn([compare("mod", key, "=", seen)], [put(key, number_of(kv) + 1)])
+        if not answer.succeeded:
+            raise ConnectionError("somebody else has counted")
+        return number_of(kv) + 1
+
+    return increment
+
+
+def counts_from_nothing():
+    async def increment(etcd, key):
+        while True:
+            kv = await etcd.get(key)
+            count = number_of(kv) + 1 if kv else 0
+            seen = kv.mod_revision if kv else 0
+            if (await etcd.txn([compare("mod", key, "=", seen)], [put(key, count)])).succeeded:
+                return count
+
+    return increment
+
+
+def only_looks():
+    async def increment(etcd, key):
+        while True:
+            await etcd.get(key)
+
+    return increment
+
+
+def requests_for_operations():
+    async def increment(etcd, key):
+        async def later():
+            return await etcd.put(key, "1")
+
+        await etcd.txn([compare("mod", key, "=", 0)], [later])
+        return 1
+
+    return increment
+
+
+def counts_elsewhere():
+    async def increment(etcd, key):
+        await etcd.put(key + "/one", "")
+        return len((await etcd.list(key + "/")).kvs)
+
+    return increment
+
+
 WRONG = [
     (get_and_put, "a get and then a put"),
     (compares_nothing, "no comparison about the counter"),
@@ -175,6 +226,11 @@ WRONG = [
     (not_less, "the comparison held, though"),
     (takes_it_away_first, "it deletes the counter"),
     (forgets_await, "is an `await` missing?"),
+    (raises_when_somebody_was_faster, "without having counted"),
+    (counts_from_nothing, "nobody has counted since it was read"),
+    (only_looks, "never writes"),
+    (requests_for_operations, "are requests of their own"),
+    (counts_elsewhere, "without having counted"),
 ]
 
 

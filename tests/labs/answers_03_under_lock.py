@@ -186,6 +186,45 @@ def never_its_own():
     return under_lock
 
 
+def by_name():
+    """Another worker may have the same name: a program that was started anew."""
+
+    async def under_lock(etcd, lock, me, lease, key, work):
+        await take(etcd, lock, me, lease)
+        result = await work()
+        mine = [compare("value", lock, "=", me)]
+        return (await etcd.txn(mine, [put(key, result), delete(lock)])).succeeded
+
+    return under_lock
+
+
+def forgets_to_await_the_work():
+    async def under_lock(etcd, lock, me, lease, key, work):
+        token = await take(etcd, lock, me, lease)
+        return await finish(etcd, lock, token, key, work)
+
+    return under_lock
+
+
+def puts_its_name():
+    async def under_lock(etcd, lock, me, lease, key, work):
+        token = await take(etcd, lock, me, lease)
+        await work()
+        return await finish(etcd, lock, token, key, me)
+
+    return under_lock
+
+
+def everything_on_the_lease():
+    async def under_lock(etcd, lock, me, lease, key, work):
+        token = await take(etcd, lock, me, lease)
+        result = await work()
+        mine = [compare("create", lock, "=", token)]
+        return (await etcd.txn(mine, [put(key, result, lease), delete(lock)])).succeeded
+
+    return under_lock
+
+
 WRONG = [
     (looks_and_puts, "a look and a put are two steps"),
     (takes_it_from_whoever_has_it, "asks nobody"),
@@ -203,6 +242,10 @@ WRONG = [
     (keeps_it, "is done, and keeps the lock"),
     (always_content, "the caller must be told"),
     (never_its_own, "had the lock all the time"),
+    (by_name, "holds for anybody's lock"),
+    (forgets_to_await_the_work, "so await it"),
+    (puts_its_name, "not what work() returns"),
+    (everything_on_the_lease, "is gone when that ends"),
 ]
 
 
@@ -234,13 +277,14 @@ def looks_and_watches():
             listing = await etcd.list(lock)
             if not listing.kvs:
                 free = [compare("mod", lock, "=", 0)]
-                if (await etcd.txn(free, [put(lock, me, lease)])).succeeded:
+                taken = await etcd.txn(free, [put(lock, me, lease)])
+                if taken.succeeded:
                     break
                 continue
             async for answer in etcd.watch(lock, listing.revision + 1):
                 if answer.events[-1].type == "DELETE":
                     break
-        mine = compare("value", lock, "=", me)
+        mine = compare("mod", lock, "=", taken.revision)
         result = await work()
         wrote = await etcd.txn([mine], [put(key, result)])
         await etcd.txn([mine], [delete(lock)])

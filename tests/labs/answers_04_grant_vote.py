@@ -142,6 +142,17 @@ def marks_it():
     return grant_vote
 
 
+def yes_to_every_pre_vote():
+    def grant_vote(voter, request):
+        if request.term > voter.term:
+            return True
+        theirs = request.log_term, request.index
+        free = voter.vote in ("", request.source)
+        return free and theirs >= (voter.last_term, voter.last_index)
+
+    return grant_vote
+
+
 WRONG = [
     (always, "it always says yes"),
     (never, "it never gives its vote"),
@@ -160,6 +171,7 @@ WRONG = [
     (newer_terms_only, "only in a term later than voter.term"),
     (says_yes, "it should return True or False, and returned str"),
     (marks_it, "cannot assign to field 'vote'"),
+    (yes_to_every_pre_vote, "the two rules are the same for both"),
 ]
 
 

@@ -95,6 +95,17 @@ def says_nothing():
     return commit_index
 
 
+def always_three():
+    """Of five a majority, of three everybody."""
+
+    def commit_index(leader):
+        index = sorted(leader.match.values(), reverse=True)[2]
+        own = leader.log.term(index) == leader.term
+        return index if own and index > leader.commit else leader.commit
+
+    return commit_index
+
+
 WRONG = [
     (of_any_term, "Figure 8"),
     (stops_at_an_old_term, "is not committed by counting, but along with"),
@@ -105,6 +116,7 @@ WRONG = [
     (one_at_a_time, "Committed is the last entry that a majority has"),
     (one_past, "and the leader's log ends at"),
     (says_nothing, "it returned None"),
+    (always_three, "Waiting for more"),
 ]
 
 

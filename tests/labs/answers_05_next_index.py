@@ -80,6 +80,13 @@ def never_ends():
     return next_index
 
 
+def past_the_end():
+    def next_index(log, refusal):
+        return log.last_index + 2
+
+    return next_index
+
+
 WRONG = [
     (one_back, "a million refusals"),
     (by_index_alone, "which you would have it build on"),
@@ -90,6 +97,7 @@ WRONG = [
     (one_term_too_far, "the logs may well agree"),
     (says_nothing, "it returned None"),
     (never_ends, "a loop that never stops"),
+    (past_the_end, "this log ends at"),
 ]
 
 

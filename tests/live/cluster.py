@@ -32,6 +32,7 @@ class Up:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.said: list[str] = []
+        self.program = "kubectl"
 
     def wait(self, step: str = "export KUBECONFIG=") -> None:
         """Return when it has told of a step: by default the last."""
@@ -62,7 +63,7 @@ class Up:
             "KUBECACHEDIR": str(self.folder.parent / "kubectl-cache"),
         }
         return subprocess.run(
-            [*self.prefix, "kubectl", *words], input=stdin, env=environment,
+            [*self.prefix, self.program, *words], input=stdin, env=environment,
             capture_output=True, text=True, timeout=150, check=False,
         )  # fmt: skip
 

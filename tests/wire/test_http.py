@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from kube_edu.host import Handler, Request, Response
+from kube_edu.wire import http
 from kube_edu.wire.http import COMPRESS, MAX_BODY, HttpConnection, HttpServer
 
 Conversation = Callable[[HttpConnection], Awaitable[None]]
@@ -175,6 +177,32 @@ def test_a_reader_that_leaves_ends_the_stream_on_the_server() -> None:
         await ended.wait()
 
     converse(handler, conversation)
+
+
+def test_a_reader_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "STALLED", 0.05)
+    ended = asyncio.Event()
+
+    async def events() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield bytes(1 << 20)
+        finally:
+            ended.set()
+
+    async def handler(request: Request) -> Response:
+        return Response(stream=events())
+
+    async def main() -> None:
+        server = HttpServer(handler)
+        port = await server.listen("127.0.0.1", 0)
+        with socket.create_connection(("127.0.0.1", port)) as silent:
+            silent.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            async with asyncio.timeout(20):
+                await ended.wait()
+        await server.close()
+
+    asyncio.run(main())
 
 
 def test_a_stream_that_breaks_is_a_connection_error() -> None:

@@ -7,12 +7,12 @@ valid; both refuse by raising ApiError (apiserver, pkg/admission).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
-from kube_edu.api.meta import Object
+from kube_edu.api.meta import Object, clone
 from kube_edu.api.resources import Resource
 from kube_edu.api.status import ApiError, forbidden
 from kube_edu.apiserver.authorization import Access
@@ -38,6 +38,10 @@ class Attributes:
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
     """Texts to be shown to the user."""
+    story: list[tuple[str, str, str]] = field(default_factory=list)
+    """What admission did, for the trace: (stage, plug-in, verdict)."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """What the audit log is to be told."""
 
     def is_about(self, plural: str, *verbs: str) -> bool:
         """Whether it is one of these verbs on this resource itself, no subresource."""
@@ -78,16 +82,48 @@ class Admission:
     """The chain: all mutating plug-ins, and later, on the valid object, all validating ones."""
 
     def __init__(
-        self, cluster: Cluster, mutating: Sequence[Plugin], validating: Sequence[Plugin]
+        self,
+        cluster: Cluster,
+        mutating: Sequence[Plugin],
+        validating: Sequence[Plugin],
+        *,
+        explain: bool = False,
     ) -> None:
         self._cluster = cluster
+        self._explain = explain
         self._mutating = mutating
         self._validating = validating
 
     async def mutate(self, attributes: Attributes) -> None:
         for plugin in self._mutating:
-            await plugin(attributes, self._cluster)
+            before = clone(attributes.object) if self._explain else attributes.object
+            await self._ask("changed", plugin, attributes)
+            if before != attributes.object:
+                changes = ", ".join(_changed("", before, attributes.object))
+                attributes.story.append(("changed", _name(plugin), changes))
 
     async def validate(self, attributes: Attributes) -> None:
         for plugin in self._validating:
+            await self._ask("allowed", plugin, attributes)
+        attributes.story.append(("allowed", "admission", ""))
+
+    async def _ask(self, stage: str, plugin: Plugin, attributes: Attributes) -> None:
+        try:
             await plugin(attributes, self._cluster)
+        except ApiError as refusal:
+            attributes.story.append((stage, _name(plugin), f"refused: {refusal.message}"))
+            raise
+
+
+def _name(plugin: Plugin) -> str:
+    return str(getattr(plugin, "__name__", "a plug-in"))
+
+
+def _changed(path: str, before: Any, after: Any) -> Iterator[str]:
+    """The fields that differ, as "spec.tolerations"."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        yield path.removeprefix(".")
+        return
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key):
+            yield from _changed(f"{path}.{key}", before.get(key), after.get(key))

@@ -18,6 +18,7 @@ from kube_edu.apiserver.admission.nodes import default_toleration_seconds, taint
 from kube_edu.apiserver.admission.pod_security import pod_security
 from kube_edu.apiserver.admission.priority import priority
 from kube_edu.apiserver.admission.resource_quota import resource_quota
+from kube_edu.apiserver.admission.runtime_class import runtime_class
 from kube_edu.apiserver.admission.service_account import service_account
 from kube_edu.apiserver.admission.storage_class import default_storage_class
 
@@ -29,6 +30,7 @@ MUTATING: Sequence[Plugin] = (
     priority,
     default_toleration_seconds,
     default_storage_class,
+    runtime_class,
 )
 
 VALIDATING: Sequence[Plugin] = (

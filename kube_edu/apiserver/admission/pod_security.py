@@ -39,6 +39,8 @@ async def pod_security(attributes: Attributes, cluster: Cluster) -> None:
     policy = meta.labels(namespace or {})
     if is_pod and (found := _judged(policy, "enforce", pod)):
         raise a.refused(f"violates {found}")
+    if found := _judged(policy, "audit", pod):
+        a.annotations[f"{PREFIX}audit-violations"] = f"would violate {found}"
     if found := _judged(policy, "warn", pod):
         a.warnings.append(f"would violate {found}")
 

@@ -48,6 +48,21 @@ class ServiceAccountTokens:
         self._lookup = lookup
         self._verified: dict[str, Claims] = {}  # by token: what was signed never changes
 
+    def discovery(self, path: str, address: str) -> Object | None:
+        """How others may check these tokens: OpenID Connect Discovery 1.0, and the keys
+        (KEP-1393; kubernetes, pkg/serviceaccount/openidmetadata.go)."""
+        if path == "/openid/v1/jwks":
+            return {"keys": [self._signer.public.jwk()]}
+        if path == "/.well-known/openid-configuration":
+            return {
+                "issuer": self._issuer,
+                "jwks_uri": f"https://{address}/openid/v1/jwks",
+                "response_types_supported": ["id_token"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+            }
+        return None
+
     # --- TokenRequest
 
     async def issue(self, namespace: str, name: str, request: Object) -> Object:

@@ -27,6 +27,8 @@ COMMON: tuple[Flag, ...] = (
     ("-o --output", {"default": "", "choices": ["", "wide", "yaml", "json", "name"]}),
     ("--show-labels", _SWITCH),
     ("--no-headers", _SWITCH),
+    ("--as", {"dest": "user", "default": ""}),
+    ("--as-group", {"dest": "groups", "action": "append", "default": []}),
 )
 """Flags of every command."""
 
@@ -36,8 +38,14 @@ THINGS: Flag = ("things", {"nargs": "+"})
 COMMANDS: dict[str, tuple[Flag, ...]] = {
     "annotate": (("--overwrite", _SWITCH), THINGS),
     "apply": (_FILE, ("--prune", _SWITCH)),
+    "auth": (
+        ("action", {"choices": ["can-i", "whoami"]}),
+        ("--list", _SWITCH),
+        ("--subresource", _TEXT),
+        ("things", {"nargs": "*"}),
+    ),
     "cordon": (THINGS,),
-    "create": (_FILE,),
+    "create": (("-f", {"dest": "filename", "default": ""}), ("things", {"nargs": "*"})),
     "delete": (
         ("-f", {"dest": "filename", "default": ""}),
         ("--cascade", {"default": "background", "choices": ["background", "foreground", "orphan"]}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import yaml
 
@@ -14,7 +14,7 @@ from kube_edu.api.resources import STORED, Resource, by_plural, resolve, resourc
 from kube_edu.api.status import bad_request
 from kube_edu.client import apply
 from kube_edu.client.client import ApiClient
-from kube_edu.client.kubectl import rollout
+from kube_edu.client.kubectl import auth, rollout
 from kube_edu.client.kubectl.arguments import Usage, parse
 from kube_edu.client.kubectl.describe import describe
 from kube_edu.client.kubectl.manifests import objects_of
@@ -34,8 +34,14 @@ class Kubectl:
     async def run(self, command: str, stdin: str = "") -> str:
         options = parse(command)
         options.stdin = stdin
-        lines = await _COMMANDS[options.command](self, options)
+        kubectl = self._as(options.user, options.groups) if options.user else self
+        lines = await _COMMANDS[options.command](kubectl, options)
         return "\n".join(line.rstrip() for line in lines)
+
+    def _as(self, user: str, groups: Sequence[str]) -> Kubectl:
+        """For `--as` and `--as-group`."""
+        acting = self.client.with_headers(impersonate_user=user, impersonate_group=",".join(groups))
+        return Kubectl(acting, self._plan)
 
     async def apply(self, text: str, namespace: str = "", prune: str = "") -> list[str]:
         """Apply every object of a YAML or JSON text; with `prune` (a label selector) also delete
@@ -79,6 +85,8 @@ class Kubectl:
         return await self.apply(options.stdin, options.namespace, prune)
 
     async def _create(self, options: argparse.Namespace) -> list[str]:
+        if options.things:
+            return [await auth.create_token(self.client, options.things, options.namespace)]
         lines = []
         for obj in objects_of(options.stdin, options.namespace):
             created = await self.client.create(obj)
@@ -139,6 +147,13 @@ class Kubectl:
             )
             found += listed["items"]
         return found
+
+    async def _auth(self, options: argparse.Namespace) -> list[str]:
+        if options.action == "whoami":
+            return await auth.whoami(self.client)
+        if options.list:
+            return await auth.list_rules(self.client, options.namespace)
+        return [await auth.can_i(self.client, options)]
 
     async def _describe(self, options: argparse.Namespace) -> list[str]:
         lines: list[str] = []
@@ -265,6 +280,7 @@ def _namespace(resource: Resource, options: argparse.Namespace, name: str) -> st
 _COMMANDS: dict[str, Callable[[Kubectl, argparse.Namespace], Awaitable[list[str]]]] = {
     "annotate": Kubectl._label,
     "apply": Kubectl._apply,
+    "auth": Kubectl._auth,
     "cordon": Kubectl._cordon,
     "create": Kubectl._create,
     "delete": Kubectl._delete,

@@ -8,8 +8,12 @@ from random import Random
 from typing import TypeVar
 
 from kube_edu.etcd import EtcdError, EtcdServer
-from kube_edu.etcd.cluster import MemberAddRequest, MemberPromoteRequest, MemberRemoveRequest
 from kube_edu.etcd.messages import Event
+from kube_edu.etcd.service_messages import (
+    MemberAddRequest,
+    MemberPromoteRequest,
+    MemberRemoveRequest,
+)
 from kube_edu.host import Host
 from kube_edu.sim import Simulation
 from kube_edu.sim.disk import SimDisk
@@ -57,21 +61,21 @@ class ChaosCluster:
         """Add a member and start it. Whether it was added may be in doubt."""
         name = f"etcd-{self._machines + 1}"
         request = MemberAddRequest((f"http://{name}:2380",), learner)
-        added = await self._ask(self.servers[self.leader()].member_add(request))
+        added = await self._ask(self.servers[self.leader()].cluster.member_add(request))
         if added is None:
             return
         self.start(name, [*self.names, name], join=True)
         if learner:
             await asyncio.sleep(1)
             promote = MemberPromoteRequest(added.member.ID)
-            await self._ask(self.servers[self.leader()].member_promote(promote))
+            await self._ask(self.servers[self.leader()].cluster.member_promote(promote))
 
     async def shrink(self, name: str) -> None:
         """Remove a member, if three stay."""
         leader = self.servers[self.leader()]
         if len(leader.node.conf.voters) > 3 and name != self.names[0]:
             request = MemberRemoveRequest(self.servers[name].state.member_id)
-            if await self._ask(leader.member_remove(request)) is not None:
+            if await self._ask(leader.cluster.member_remove(request)) is not None:
                 self.names.remove(name)
 
     async def _ask(self, change: Awaitable[T]) -> T | None:

@@ -1,0 +1,33 @@
+"""`/livez`, `/readyz` and `/healthz`: is the server alive, and does it have all it needs?
+
+Source: apiserver, pkg/server/healthz/healthz.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from kube_edu.api.status import no_such_path
+from kube_edu.host import Request, Response
+
+Check = Callable[[], bool]
+
+ENDPOINTS = ("healthz", "livez", "readyz")
+
+
+def answer(request: Request, checks: Mapping[str, Check]) -> Response:
+    """All checks but those that `exclude` names; one alone at `/readyz/NAME`; each with its
+    outcome when it is asked to be `verbose`, and always when one fails."""
+    endpoint, _, only = request.path.strip("/").partition("/")
+    if only:
+        if only not in checks:
+            raise no_such_path()
+        checks = {only: checks[only]}
+    excluded = request.params("exclude")
+    outcomes = {name: name in excluded or check() for name, check in checks.items()}
+    healthy = all(outcomes.values())
+    if healthy and not any(key == "verbose" for key, _ in request.query):
+        return Response(body="ok")
+    lines = [f"[+]{name} ok" if ok else f"[-]{name} failed" for name, ok in outcomes.items()]
+    verdict = f"{endpoint} check {'passed' if healthy else 'failed'}"
+    return Response(200 if healthy else 500, "\n".join([*lines, verdict]) + "\n")

@@ -1,0 +1,130 @@
+"""What the gate said to one request, stage by stage, read off the trace."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from kube_edu.trace import Event, Trace
+from kube_edu.viz.figure import Figure
+from kube_edu.viz.svg import GREEN, GREY, ORANGE, RED, SOFT, Drawing
+
+QUESTIONS = {
+    "who": ("Who are you?", "authentication"),
+    "may": ("May you?", "authorization"),
+    "changed": ("Should it be changed?", "mutating admission"),
+    "allowed": ("Is it allowed?", "validating admission"),
+}
+PASSED, REFUSED, CHANGED, UNASKED = "passed", "refused", "changed", "not asked"
+COLOURS = {PASSED: GREEN, CHANGED: ORANGE, REFUSED: RED, UNASKED: GREY}
+READS = ("get", "list", "watch")
+LEFT, WIDTH, LINE, COLUMNS = 222.0, 860.0, 17.0, 88
+
+Answer = tuple[str, list[str]]
+"""The verdict of a stage, and what there is to say about it."""
+
+
+def gate_verdict(trace: Trace, verb: str, what: str) -> Figure:
+    """The last request with this verb on `what` ("pods/shop/", "secrets/"; the beginning of
+    resource/namespace/name)."""
+    found = [e for e in trace.select("api.gate", verb=verb) if e.fields["object"].startswith(what)]
+    title = f"{verb} {what}"
+    if not found:
+        return Figure(Drawing(420, 60, f"{title}: not on the trace").svg(), f"{title}: not found")
+    event = found[-1]
+    title = f"{verb} {event.fields['object'].rstrip('/')}: answered with {event.fields['status']}"
+    answers = answers_of(event)
+    lines = [[part for line in said for part in wrap(line, COLUMNS)]
+             for _, said in answers.values()]  # fmt: skip
+    heights = [max(44.0, 16 + LINE * len(said)) for said in lines]
+    drawing = Drawing(WIDTH, 92 + sum(heights) + 14 * len(heights), title)
+    y = 48.0
+    for stage, said, height in zip(answers, lines, heights, strict=True):
+        verdict = answers[stage][0]
+        question, name = QUESTIONS[stage]
+        colour = COLOURS[verdict]
+        drawing.box(18, y, LEFT - 40, 44, fill="#ffffff", stroke=colour, thick=1.8)
+        drawing.box(18, y, 6, 44, fill=colour, stroke="none", radius=2)
+        drawing.text(34, y + 19, question, bold=True, size=12.5)
+        drawing.text(34, y + 35, name, size=11, colour=SOFT)
+        if verdict != UNASKED:
+            mark = drawing.cross if verdict == REFUSED else drawing.tick
+            mark(LEFT - 36, y + 31, colour=colour)
+        for row, line in enumerate(said):
+            grey = SOFT if verdict == UNASKED else colour if verdict == REFUSED else "#1f2933"
+            drawing.text(LEFT, y + 19 + LINE * row, line, size=11.5, colour=grey)
+        if stage != "allowed":
+            drawing.line(
+                (40, y + 44), (40, y + height + 14), colour=colour, dash=verdict == UNASKED
+            )
+        y += height + 14
+    drawing.legend(18, y + 18, [(colour, verdict) for verdict, colour in COLOURS.items()])
+    words = [f"  {QUESTIONS[stage][0]:<22} {verdict}: {'; '.join(said)}"
+             for stage, (verdict, said) in answers.items()]  # fmt: skip
+    return Figure(drawing.svg(), "\n".join([title, *words]))
+
+
+def answers_of(event: Event) -> dict[str, Answer]:
+    """What each stage said to the request of an `api.gate` event, in their order."""
+    fields = event.fields
+    status, told = fields["status"], list(fields["stages"])
+    answers: dict[str, Answer] = {}
+    for stage in QUESTIONS:
+        mine = [(by, said) for at, by, said in told if at == stage]
+        if any(verdict == REFUSED for verdict, _ in answers.values()):
+            answers[stage] = UNASKED, ["the request did not come this far"]
+        elif stage in ("changed", "allowed") and fields["verb"] in READS:
+            answers[stage] = UNASKED, ["admission is asked about changes alone, never about reads"]
+        else:
+            verdict, lines = _ANSWERS[stage](mine, status, fields["user"])
+            answers[stage] = verdict, lines
+    return answers
+
+
+Told = list[tuple[str, str]]
+
+
+def _who(told: Told, status: int, user: str) -> Answer:
+    if not told:
+        return REFUSED, [f"{status} Unauthorized: credentials were shown that prove nothing"]
+    [(how, name)] = told
+    proof = "shows nothing" if how == "nobody" else f"shows a {how}"
+    acts = [f"acts as {user} (impersonation)"] if user != name else []
+    return PASSED, [f"{name}, who {proof}", *acts]
+
+
+def _may(told: Told, status: int, user: str) -> Answer:
+    if not told:  # refused before it was asked: by impersonation
+        return REFUSED, [f"{status} Forbidden: {user} may not act as somebody else"]
+    [(verdict, why)] = told
+    if verdict == "forbid":
+        return REFUSED, [f"{status} Forbidden: {why or f'nothing allows it to {user}'}"]
+    silent = "the Node authorizer allows it" if ":node:" in user else "system:masters may do all"
+    return PASSED, [why or silent]
+
+
+def _changed(told: Told, status: int, user: str) -> Answer:
+    if refusal := _refused(told):
+        return REFUSED, refusal
+    lines = [f"{_titled(by)} changes {fields}" for by, fields in told]
+    return (CHANGED, lines) if lines else (PASSED, ["no plug-in has anything to change"])
+
+
+def _allowed(told: Told, status: int, user: str) -> Answer:
+    if refusal := _refused(told):
+        return REFUSED, refusal
+    if told:
+        return PASSED, ["every plug-in agrees"]
+    return REFUSED, [f"{status}: the object is not valid, or no longer what it was"]
+
+
+_ANSWERS = {"who": _who, "may": _may, "changed": _changed, "allowed": _allowed}
+
+
+def _refused(told: Told) -> list[str]:
+    return [f"{_titled(by)}: {said.removeprefix('refused: ')}" for by, said in told
+            if said.startswith("refused: ")]  # fmt: skip
+
+
+def _titled(plugin: str) -> str:
+    """ "pod_security" is called PodSecurity."""
+    return "".join(word[:1].upper() + word[1:] for word in plugin.split("_"))
