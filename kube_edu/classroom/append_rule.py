@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from kube_edu.classroom.exercise import Exercise, Report, Verdict
 from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Act, Plan, names
-from kube_edu.classroom.raft_rules import Trial, Wrong, judge_rule
+from kube_edu.classroom.raft_rules import RuleRun, Wrong, exercise
 from kube_edu.classroom.raft_scenes import FIGURE_7
 from kube_edu.raft import Entry, Log, Message, Rules, SafetyError
 from kube_edu.raft.rules import append_entries
@@ -65,18 +65,19 @@ def all_of(log: Log) -> list[Entry]:
     return log.entries(log.first_index)
 
 
-def _watch(trial: Trial, guard: Guard) -> Rules:
-    def rule(log: Log, request: Message) -> bool:
+class Appended(RuleRun):
+    def rules(self) -> Rules:
+        return replace(Rules(), append_entries=self._append)
+
+    def _append(self, log: Log, request: Message) -> bool:
         yours, right = Page(log), Page(log)
         takes = append_entries(right, request)
-        answer = _answer(guard, yours, request)
+        answer = _answer(self.guard, yours, request)
         wrong = _misjudged(log, request, (answer, yours), (takes, right))
-        trial.found(wrong and replace(wrong, rows=_rows(trial, log, request, yours, right)))
+        self.found(wrong and replace(wrong, rows=_rows(self.world, log, request, yours, right)))
         for entries in yours.appended:
             log.append(entries)
         return answer
-
-    return replace(Rules(), append_entries=rule)
 
 
 def _answer(guard: Guard, page: Page, request: Message) -> bool:
@@ -93,10 +94,6 @@ def _answer(guard: Guard, page: Page, request: Message) -> bool:
             "refused"
         )
     return answer
-
-
-def judge_append(answer: Callable[..., Any], report: Report) -> Verdict:
-    return judge_rule(_watch, [GAP, FIGURE_7, LATE], answer, report)
 
 
 Outcome = tuple[bool, Page]
@@ -213,8 +210,8 @@ def _impossible(log: Log, error: str) -> Wrong:
     )
 
 
-def _rows(trial: Trial, log: Log, request: Message, yours: Page, right: Page) -> list[LogRow]:
-    leader = trial.world.nodes.get(request.source)
+def _rows(world: World, log: Log, request: Message, yours: Page, right: Page) -> list[LogRow]:
+    leader = world.nodes.get(request.source)
     rows = []
     if leader is not None:
         there = all_of(leader.log)
@@ -229,4 +226,4 @@ def _rows(trial: Trial, log: Log, request: Message, yours: Page, right: Page) ->
     ]
 
 
-APPEND = Exercise("append_entries", judge_append)
+APPEND = exercise(Appended, append_entries, GAP, FIGURE_7, LATE)

@@ -10,17 +10,16 @@ from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, compare, delete, put
-from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.store_runs import (
     FROZEN,
     MEMBER_DIES,
     TTL,
     Deed,
-    Failure,
     Run,
-    Search,
     Story,
+    exercise,
 )
+from kube_edu.classroom.trial import Failure
 from kube_edu.etcd.messages import EventType, KeyValue
 
 ELECTION = "election/"
@@ -264,12 +263,9 @@ def _stories() -> Iterator[Story]:
         yield Story(seed, random.randint(2, 5), tuple(befalls))
 
 
-CAMPAIGN = Exercise(
-    "campaign",
-    Search(
-        ElectionRun,
-        campaign,
-        tuple(_stories()),
-        "with candidates that die and freeze: never two leaders, and always one.",
-    ),
+CAMPAIGN = exercise(
+    ElectionRun,
+    campaign,
+    _stories,
+    "with candidates that die and freeze: never two leaders, and always one.",
 )

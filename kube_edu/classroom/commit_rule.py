@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from kube_edu.classroom.append_rule import Page
-from kube_edu.classroom.exercise import Exercise, Report, Verdict
-from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_plan import Act, Plan, names
-from kube_edu.classroom.raft_rules import Trial, Wrong, judge_rule, number, world_rows
+from kube_edu.classroom.raft_rules import RuleRun, Wrong, exercise, number, world_rows
 from kube_edu.classroom.raft_scenes import FIGURE_8
 from kube_edu.raft import Leader, Rules
 from kube_edu.raft.rules import commit_index
@@ -39,20 +35,17 @@ THREE = Plan(
 """Nothing befalls it: who waits for all three waits too long."""
 
 
-def _watch(trial: Trial, guard: Guard) -> Rules:
-    def rule(leader: Leader) -> int:
+class Committed(RuleRun):
+    def rules(self) -> Rules:
+        return replace(Rules(), commit_index=self._commit)
+
+    def _commit(self, leader: Leader) -> int:
         right = commit_index(leader)
-        answer = number(guard, replace(leader, log=Page(leader.log)))
-        name = next(n for n, node in trial.world.nodes.items() if node.log is leader.log)
+        answer = number(self.guard, replace(leader, log=Page(leader.log)))
+        name = next(n for n, node in self.world.nodes.items() if node.log is leader.log)
         found = _misjudged(leader, name, max(answer, leader.commit), right)
-        trial.found(found and replace(found, rows=world_rows(trial.world)))
+        self.found(found and replace(found, rows=world_rows(self.world)))
         return answer
-
-    return replace(Rules(), commit_index=rule)
-
-
-def judge_commit(answer: Callable[..., Any], report: Report) -> Verdict:
-    return judge_rule(_watch, [FIGURE_8, HALF, THREE], answer, report)
 
 
 def _misjudged(leader: Leader, name: str, answer: int, right: int) -> Wrong | None:
@@ -128,4 +121,4 @@ def _counted(leader: Leader, index: int) -> tuple[int, int, int]:
     return members, members // 2 + 1, sum(match >= index for match in leader.match.values())
 
 
-COMMIT = Exercise("commit_index", judge_commit)
+COMMIT = exercise(Committed, commit_index, FIGURE_8, HALF, THREE)

@@ -8,8 +8,8 @@ from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, Unanswered, compare, put
-from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.store_runs import MEMBER_DIES, Deed, Failure, Run, Search, Story
+from kube_edu.classroom.store_runs import MEMBER_DIES, Deed, Run, Story, exercise
+from kube_edu.classroom.trial import Failure
 from kube_edu.etcd.messages import EventType
 
 KEY = "visits"
@@ -166,12 +166,9 @@ def _stories() -> Iterator[Story]:
         yield Story(seed, random.randint(2, 4), tuple(befalls))
 
 
-INCREMENT = Exercise(
-    "increment",
-    Search(
-        CounterRun,
-        increment,
-        tuple(_stories()),
-        "with clients that get in each other's way: every count counts, once.",
-    ),
+INCREMENT = exercise(
+    CounterRun,
+    increment,
+    _stories,
+    "with clients that get in each other's way: every count counts, once.",
 )

@@ -11,9 +11,9 @@ import yaml
 
 from kube_edu import Cluster
 from kube_edu.api.status import ApiError
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, passed
+from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import Guard, Slip
-from kube_edu.classroom.trial import Failure, Search, Trial
+from kube_edu.classroom.trial import Failure, Judge, Trial
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, traffic
 
@@ -71,18 +71,6 @@ APPS = (
 )  # fmt: skip
 
 
-def judge_expose(answer: Callable[..., Any], report: Report) -> Verdict:
-    """Every app in a cluster of its own: declare, apply, and ask through DNS and the rules."""
-    guard = Guard(answer)
-    trials = Search[App](
-        lambda app: Exposed(app, guard.call), lambda app: Exposed(app, expose), _telling
-    )
-    found = trials.find(APPS, report)
-    if found is not None:
-        return trials.told(found)
-    return passed(f"{len(APPS)} Deployments, each reached through its Service and no other.")
-
-
 def _telling(event: Event) -> Any:
     """Endpoints, rules, and the way of the packets."""
     if event.kind == "api.write" and event.fields["object"].startswith("endpoint"):
@@ -131,30 +119,31 @@ def deployment(app: App, name: str = "", labels: dict[str, str] | None = None) -
 
 
 class Exposed(Trial):
-    """An app, and the Service that an answer declares for it."""
+    """An app in a cluster of its own: an answer declares a Service for it, that is applied, and a
+    client asks through DNS and the rules."""
 
-    def __init__(self, app: App, answer: Callable[[Object], Any]) -> None:
-        self.app, self.answer = app, answer
+    def __init__(self, app: App, answer: Callable[..., Any]) -> None:
+        self.app, self.guard = app, Guard(answer)
         self.service: Any = None
         self.pods: Sequence[Object] = ()
 
     def run(self) -> Failure | None:
-        app, service = self.app, self.answer(deployment(self.app))
+        app, service = self.app, self.guard.call(deployment(self.app))
         if not isinstance(service, dict):
             kind = type(service).__name__
             raise Slip(f"it should return a Service, a dict, and returned {kind}")
         self.service = service
         if reason := _wrong_identity(app, service):
-            return Failure(reason)
+            return Failure("", reason)
         try:
             cluster, answers = _run(app, service)
         except ApiError as error:
-            return Failure(f"the API server refuses the Service: {error}")
+            return Failure("", f"the API server refuses the Service: {error}")
         self.trace = cluster.trace
         pods = cluster.objects("pods", app.namespace)
         self.pods = tuple(pod for pod in pods if pod["metadata"]["name"] != "client")
         reason = _misled(app, service, self.pods, answers)
-        return Failure(reason) if reason else None
+        return Failure("", reason) if reason else None
 
     def details(self) -> Sequence[str]:
         return ["your Service:\n" + yaml.safe_dump(self.service, sort_keys=False).rstrip()]
@@ -248,4 +237,13 @@ def _selector(service: Object) -> Any:
     return service["spec"].get("selector") or "(none)"
 
 
-EXPOSE = Exercise("expose", judge_expose)
+EXPOSE = Exercise(
+    "expose",
+    Judge(
+        Exposed,
+        expose,
+        lambda: APPS,
+        "{runs} Deployments, each reached through its Service and no other.",
+        _telling,
+    ),
+)

@@ -9,8 +9,8 @@ from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import RETRY, Change, Etcd, Kv, Listing, WatchAnswer, put
-from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.store_runs import ClientOf, Failure, Run, Search, Story, WatchOf
+from kube_edu.classroom.store_runs import ClientOf, Run, Story, WatchOf, exercise
+from kube_edu.classroom.trial import Failure
 from kube_edu.etcd.messages import EventType, WatchCreateRequest, WatchResponse
 
 PREFIX = "color/"
@@ -315,12 +315,9 @@ def _stories() -> Iterator[Story]:
         yield Story(seed, 0, (*behind, *more))
 
 
-FOLLOW = Exercise(
-    "follow",
-    Search(
-        FollowRun,
-        follow,
-        tuple(_stories()),
-        "with broken connections, crashes and compactions: always the right mirror.",
-    ),
+FOLLOW = exercise(
+    FollowRun,
+    follow,
+    _stories,
+    "with broken connections, crashes and compactions: always the right mirror.",
 )

@@ -11,18 +11,18 @@ from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, compare, delete, put
-from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.store_runs import (
     CLIENTS,
     FROZEN,
     MEMBER_DIES,
     TTL,
     Deed,
-    Failure,
     Run,
-    Search,
     Story,
+    exercise,
+    watched,
 )
+from kube_edu.classroom.trial import Failure
 from kube_edu.etcd.messages import Event, EventType, KeyValue
 from kube_edu.viz.figure import Figure
 
@@ -271,18 +271,14 @@ def _stories() -> Iterator[Story]:
         yield Story(seed, random.randint(2, 4), tuple(befalls))
 
 
-UNDER_LOCK = Exercise(
-    "under_lock",
-    Search(
-        LockRun,
-        under_lock,
-        tuple(_stories()),
-        "with frozen and dying workers: no result was written but by the holder of the lock.",
-    ),
+UNDER_LOCK = exercise(
+    LockRun,
+    under_lock,
+    _stories,
+    "with frozen and dying workers: no result was written but by the holder of the lock.",
 )
 
 
 def frozen_at_work(answer: Callable[..., Any], seed: int) -> Figure:
     """Two workers, the first of them frozen while it works: one run, drawn."""
-    assert isinstance(UNDER_LOCK.judge, Search)
-    return UNDER_LOCK.judge.watch(answer, Story(seed, 2, (FREEZES,)))
+    return watched(LockRun(Story(seed, 2, (FREEZES,)), answer))

@@ -9,11 +9,11 @@ from random import Random
 from typing import Any
 
 from kube_edu import Cluster
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Exercise, Verdict, failed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.parting import parting
 from kube_edu.classroom.search import smaller_documents
-from kube_edu.classroom.trial import Search, Trial
+from kube_edu.classroom.trial import Judge, Trial
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, three_way
 
@@ -64,10 +64,10 @@ class OnPaper(Trial):
     failing: Failure
 
     def __init__(self, sides: Sides, decide: Plan) -> None:
-        self.sides, self.decide = sides, decide
+        self.sides, self.guard = sides, Guard(decide)
 
     def run(self) -> Failure | None:
-        return misjudged(self.sides, _action(self.decide(*vars(self.sides).values())))
+        return misjudged(self.sides, _action(self.guard.call(*vars(self.sides).values())))
 
     def alike(self, other: OnPaper) -> bool:
         return self.failing.about == other.failing.about
@@ -78,21 +78,12 @@ class OnPaper(Trial):
         return three_way("The smallest case in which your plan goes wrong", sides, outcomes)
 
 
-def judge_plan(answer: Callable[..., Any], report: Report) -> Verdict:
-    """First on paper, with many small objects; then in the place of kubectl's own decision."""
-    guard = Guard(answer)
-    report("thinking of cases …")
-    trials = Search[Sides](
-        lambda sides: OnPaper(sides, guard.call), lambda sides: OnPaper(sides, plan), tries=500
-    )
-    found = trials.find(_cases(), lambda text: None)
-    if found is not None:
-        return trials.told(found)
-    report("applying, changing and applying again in a cluster …")
-    yours, reference = _story(guard.call), _story(plan)
-    if apart := parting(yours.trace, reference.trace, _telling):
-        return failed("on paper all is well, but in a running cluster it went otherwise.", apart)
-    return passed(f"{CASES} cases on paper, and a story of applies in a running cluster.")
+def _live(answer: Plan) -> Verdict | None:
+    """In the place of kubectl's own decision."""
+    yours, reference = _story(Guard(answer).call), _story(plan)
+    apart = parting(yours.trace, reference.trace, _telling)
+    reason = "on paper all is well, but in a running cluster it went otherwise."
+    return failed(reason, apart) if apart else None
 
 
 def _telling(event: Event) -> Any:
@@ -296,4 +287,15 @@ def _list(*documents: Object) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
 
 
-PLAN = Exercise("plan", judge_plan)
+PLAN = Exercise(
+    "plan",
+    Judge(
+        OnPaper,
+        plan,
+        _cases,
+        f"{CASES} cases on paper, and a story of applies in a running cluster.",
+        tries=500,
+        pace=100,
+        then=_live,
+    ),
+)

@@ -7,18 +7,19 @@ the same way; then it is drawn, and goes on, to see what comes of it.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kube_edu.classroom import trial
 from kube_edu.classroom.checkers.raft_safety import check as check_promises
-from kube_edu.classroom.exercise import Report, Verdict, passed
+from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import Guard, untouched
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_scenes import random_plans
+from kube_edu.classroom.trial import Answer, Judge, Trial
 from kube_edu.raft import Rules
 from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
@@ -43,19 +44,24 @@ class Wrong:
     marks: Sequence[LogMark] = ()
 
 
-class Trial(trial.Trial):
-    """A run of a plan, in which one rule is the student's."""
+class RuleRun(Trial):
+    """A run of a plan, in which one rule is the student's; subclasses say which."""
 
     trace: Trace
 
-    def __init__(self, plan: Plan, watch: Watch, guard: Guard) -> None:
+    def __init__(self, plan: Plan, answer: Answer) -> None:
         self.plan = plan
+        self.guard = Guard(answer)
         self.wrong: Wrong | None = None
         self.at = 0
         """Where in the trace the wrong call was made."""
         self.until = 0.0
-        self.world = World(plan, watch(self, guard))
+        self.world = World(plan, self.rules())
         self.trace = self.world.trace
+
+    @abstractmethod
+    def rules(self) -> Rules:
+        """Ours, but for the student's, whose calls are watched."""
 
     def run(self) -> Wrong | None:
         """Up to the first call that goes wrong."""
@@ -89,7 +95,7 @@ class Trial(trial.Trial):
             return f"{broken.time:.2f} s  {broken.promise}: {broken.reason}"
         return self.world.broken
 
-    def alike(self, other: Trial) -> bool:
+    def alike(self, other: RuleRun) -> bool:
         """Do they go wrong in the same way, and does as much come of it?"""
         assert self.wrong is not None and other.wrong is not None
         return self.wrong.about == other.wrong.about and (
@@ -111,25 +117,12 @@ class Trial(trial.Trial):
         )  # fmt: skip
 
 
-Watch = Callable[[Trial, Guard], Rules]
-"""Makes the rules of a world: ours, but for the student's, whose calls it watches."""
-
-
-def judge_rule(
-    watch: Watch, first: Sequence[Plan], answer: Callable[..., Any], report: Report
-) -> Verdict:
-    """Put the answer to the test in the given runs, and in many that chance makes."""
-    guard = Guard(answer)
-    trials = trial.Search[Plan](
-        lambda plan: Trial(plan, watch, guard),
-        lambda plan: Trial(plan, lambda *_: Rules(), guard),
-        _telling,
-    )
-    found = trials.find([*first, *random_plans(SEEDS)], report)
-    if found is not None:
-        return trials.told(found)
-    runs = len(first) + SEEDS
-    return passed(f"{runs} runs with crashes, cuts and lost, late and doubled messages.")
+def exercise(run: type[RuleRun], reference: Answer, *first: Plan) -> Exercise:
+    """An exercise of lab 05: the answer is put to the test in the given runs, and in many that
+    chance makes."""
+    praise = "{runs} runs with crashes, cuts and lost, late and doubled messages."
+    plans = lambda: [*first, *random_plans(SEEDS)]  # noqa: E731
+    return Exercise(reference.__name__, Judge(run, reference, plans, praise, _telling))
 
 
 def _telling(event: Event) -> Any:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plans import (
     bereaved,
-    mixed,
     old_leader,
     rivals,
     stale_candidate,
     survivors,
     weather,
 )
-from kube_edu.classroom.raft_search import search
+from kube_edu.classroom.raft_search import Played, exercise
 from kube_edu.raft import Entry, Message, MessageType, Rules, Voter
+from kube_edu.raft.rules import grant_vote
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.logs import LogRow, logs
-
-SEEDS = 50
 
 Grant = Callable[[Voter, Message], bool]
 
@@ -166,27 +162,26 @@ MISCONCEPTIONS: tuple[tuple[set[str], str], ...] = (
 """Which questions are answered wrongly, and what that tells; the first that fits is told."""
 
 
-def judge_vote(answer: Callable[..., Any], report: Report) -> Verdict:
-    """All members vote by it, among rivals, stale candidates, old leaders, and in bad weather."""
-    grant = _guarded(answer)
-    wrong = [paper for paper in PAPERS if grant(paper.voter, paper.request) != paper.right]
-    reason = _misconception([paper.name for paper in wrong])
-    trials = search(lambda plan: World(plan, Rules(grant_vote=grant)))
-    families = (rivals, stale_candidate, old_leader, survivors, bereaved, weather)
-    found = trials.find(
-        mixed(SEEDS, *((family, 3) for family in families), (survivors, 5), (weather, 5)), report
-    )
-    if found is not None:
-        return trials.told(found, reason)
-    if wrong:
-        return failed(reason, figure=wrong[0].drawn())
-    return passed(
-        f"{SEEDS} clusters with rivals, stale candidates, old leaders and bad weather: one leader "
-        "a term, nothing committed is lost, and somebody is always elected in the end."
-    )
+FAMILIES = (rivals, stale_candidate, old_leader, survivors, bereaved, weather)
 
 
-def _guarded(answer: Callable[..., Any]) -> Grant:
+class Voted(Played):
+    """All members vote by the answer."""
+
+    reference = staticmethod(grant_vote)
+
+    def played_by(self, answer: Grant) -> World:
+        return World(self.plan, Rules(grant_vote=_guarded(answer)))
+
+    @staticmethod
+    def exam(answer: Grant) -> tuple[str, Figure | None]:
+        grant = _guarded(answer)
+        wrong = [paper for paper in PAPERS if grant(paper.voter, paper.request) != paper.right]
+        reason = _misconception([paper.name for paper in wrong])
+        return reason, wrong[0].drawn() if wrong else None
+
+
+def _guarded(answer: Grant) -> Grant:
     guard = Guard(answer)
 
     def grant(voter: Voter, request: Message) -> bool:
@@ -203,4 +198,12 @@ def _misconception(wrong: list[str]) -> str:
     return next((told for names, told in MISCONCEPTIONS if names <= set(wrong)), "")
 
 
-VOTE = Exercise("grant_vote", judge_vote)
+VOTE = exercise(
+    Voted,
+    "grant_vote",
+    "with rivals, stale candidates, old leaders and bad weather: one leader a term, nothing "
+    "committed is lost, and somebody is always elected in the end.",
+    *((family, 3) for family in FAMILIES),
+    (survivors, 5),
+    (weather, 5),
+)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from kube_edu.classroom.append_rule import Page
-from kube_edu.classroom.exercise import Exercise, Report, Verdict
-from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_plan import Act, Plan, names
-from kube_edu.classroom.raft_rules import Trial, Wrong, judge_rule, number, world_rows
+from kube_edu.classroom.raft_rules import RuleRun, Wrong, exercise, number, world_rows
 from kube_edu.classroom.raft_scenes import FIGURE_7
 from kube_edu.raft import Log, Message, Rules
 from kube_edu.raft.rules import next_index
@@ -27,20 +23,17 @@ BEHIND = Plan(
 """A follower that only lacks entries, and some of them are of the same term as its last."""
 
 
-def _watch(trial: Trial, guard: Guard) -> Rules:
-    def rule(log: Log, refusal: Message) -> int:
-        answer = number(guard, Page(log), refusal)
+class Repaired(RuleRun):
+    def rules(self) -> Rules:
+        return replace(Rules(), next_index=self._next)
+
+    def _next(self, log: Log, refusal: Message) -> int:
+        answer = number(self.guard, Page(log), refusal)
         wrong = _misjudged(log, refusal, answer, next_index(log, refusal))
         if wrong is not None:
             marks = [LogMark(refusal.to, answer)] if answer > 0 else []
-            trial.found(replace(wrong, rows=world_rows(trial.world), marks=marks))
+            self.found(replace(wrong, rows=world_rows(self.world), marks=marks))
         return answer
-
-    return replace(Rules(), next_index=rule)
-
-
-def judge_repair(answer: Callable[..., Any], report: Report) -> Verdict:
-    return judge_rule(_watch, [BEHIND, FIGURE_7], answer, report)
 
 
 def _misjudged(log: Log, refusal: Message, answer: int, right: int) -> Wrong | None:
@@ -102,4 +95,4 @@ def _misjudged(log: Log, refusal: Message, answer: int, right: int) -> Wrong | N
     )
 
 
-REPAIR = Exercise("next_index", judge_repair)
+REPAIR = exercise(Repaired, next_index, BEHIND, FIGURE_7)

@@ -13,7 +13,7 @@ from kube_edu import Cluster
 from kube_edu.classroom.exercise import Exercise, Report, Verdict, passed
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.search import without_one
-from kube_edu.classroom.trial import Failure, Search, Trial
+from kube_edu.classroom.trial import Failure, Judge, Trial
 from kube_edu.controllers.replicaset import ReplicaSetController, manage_replicas
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, Lane, Mark, pod_lanes, timeline
@@ -104,18 +104,13 @@ REMEMBERS = (
 def judge_replicas(answer: Callable[..., Any], report: Report) -> Verdict:
     """Plug it into running clusters; what happens to them grows from case to case."""
     cases = [*FIRST_CASES, *_random_cases()]
-    trials = Search[Case](
-        lambda case: _Run(case, answer),
-        lambda case: _Run(case, manage_replicas),
-        _telling,
-        tries=12,
-    )
-    well = trials.find(cases[:1], report) is None
-    found = trials.find(cases[1:] if well else cases, report)
+    judge = Judge[Case](_Run, manage_replicas, lambda: cases, telling=_telling, tries=12)
+    well = judge.find(answer, cases[:1], report) is None
+    found = judge.find(answer, cases[1:] if well else cases, report)
     if found is None:
         return passed(f"{len(cases)} clusters, each with its own failures: always the right pods.")
-    forgets = not well or trials.find(cases[:1], report) is None
-    return trials.told(found, "" if forgets else REMEMBERS)
+    forgets = not well or judge.find(answer, cases[:1], report) is None
+    return judge.told(found, "" if forgets else REMEMBERS)
 
 
 def _telling(event: Event) -> Any:
@@ -171,7 +166,7 @@ class _Run(Trial):
                 self._do(step)
                 self._pass(SETTLE)
         reason = self._wrong() or self._unsettled()
-        return Failure(reason) if reason else None
+        return Failure("", reason) if reason else None
 
     def details(self) -> Sequence[str]:
         return [f"the smallest case (seed {self.case.seed}): {self.case}"]
