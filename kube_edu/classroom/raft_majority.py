@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from kube_edu.classroom.exercise import prose
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import names
 from kube_edu.classroom.raft_plans import halves, losses, rivals
 from kube_edu.classroom.raft_search import Played, exercise
+from kube_edu.classroom.trial import Reasons
 from kube_edu.raft import ConfState, RaftNode
 
 LARGEST = 7
@@ -80,8 +80,7 @@ WAYS: dict[str, Callable[[int, int], bool]] = {
     "two thirds": lambda yes, size: 3 * yes >= 2 * size,
 }
 """Other ways to count."""
-REASONS: dict[str, str] = prose("04-raft-elections")["reasons"]["enough"]
-"""What each leads to."""
+because = Reasons("04-raft-elections", "enough")
 
 
 def _misconception(enough: Enough) -> str:
@@ -91,18 +90,12 @@ def _misconception(enough: Enough) -> str:
     counted = [enough(list(names(size)[:yes]), list(names(size))) for yes, size in cases]
     for name, way in WAYS.items():
         if counted == [way(yes, size) for yes, size in cases]:
-            return REASONS[name]
+            return because(name).reason
     for (yes, size), says in zip(cases, counted, strict=True):
         if says and 2 * yes <= size:
-            return (
-                f"{yes} of {size} votes are enough for it: those that are left could elect another "
-                "leader in the same term."
-            )
+            return because("too few", yes=yes, size=size).reason
         if not says and 2 * yes > size:
-            return (
-                f"{yes} of {size} are a majority, and it says that they are not: with "
-                f"{size - yes} down nobody is elected, though those that are left could."
-            )
+            return because("too many", yes=yes, size=size, down=size - yes).reason
     return ""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,11 +18,11 @@ from kube_edu.classroom.guard import Guard, untouched
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_scenes import random_plans
-from kube_edu.classroom.trial import Answer, Judge, Trial
+from kube_edu.classroom.trial import Answer, Failure, Judge, Trial
 from kube_edu.raft import Rules
 from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.logs import LogMark, LogRow, log_rows, logs
+from kube_edu.viz.logs import LogRow, log_rows, logs
 from kube_edu.viz.space_time import space_time
 
 SEEDS = 50
@@ -31,17 +30,6 @@ AFTERMATH = 1500
 """Steps for which a run goes on after the wrong one."""
 ROWS = 20
 """Of the space-time diagram: the last moments before the wrong step are what matters."""
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """A call that went wrong. `about` names the misconception in a few words, `reason` is a
-    sentence on this very case, and the logs show it."""
-
-    about: str
-    reason: str
-    rows: Sequence[LogRow] = ()
-    marks: Sequence[LogMark] = ()
 
 
 class RuleRun(Trial):
@@ -52,8 +40,10 @@ class RuleRun(Trial):
     def __init__(self, plan: Plan, answer: Answer) -> None:
         self.plan = plan
         self.guard = Guard(answer)
-        self.wrong: Wrong | None = None
-        self.at = 0
+        self.wrong: Failure | None = None
+        """`kind` is the misconception, `at` the places in the logs that show it."""
+        self.rows: Sequence[LogRow] = ()
+        self.step = 0
         """Where in the trace the wrong call was made."""
         self.until = 0.0
         self.world = World(plan, self.rules())
@@ -63,27 +53,28 @@ class RuleRun(Trial):
     def rules(self) -> Rules:
         """Ours, but for the student's, whose calls are watched."""
 
-    def run(self) -> Wrong | None:
+    def run(self) -> Failure | None:
         """Up to the first call that goes wrong."""
         self.world.run(self.plan.seconds, until=lambda: self.wrong is not None)
         self.until = self.world.now
         return self.wrong
 
-    def found(self, wrong: Wrong | None) -> None:
-        """Note the first call that went wrong."""
+    def found(self, wrong: Failure | None, rows: Sequence[LogRow] = ()) -> None:
+        """Note the first call that went wrong, with the logs at the time."""
         if wrong is not None and self.wrong is None:
-            self.wrong, self.at = wrong, len(self.world.trace) - 1
+            self.wrong, self.step = wrong, len(self.trace) - 1
+            self.rows = rows or world_rows(self.world)
 
-    def step(self) -> int:
+    def _seen(self) -> int:
         """Where in the trace to see it: what the call wrote or committed, or what led to it."""
-        called = self.world.trace[self.at]
+        called = self.trace[self.step]
         there = (
             number
-            for number in range(self.at, min(self.at + 12, len(self.world.trace)))
-            if self.world.trace[number][:2] == called[:2]
-            and self.world.trace[number].kind in ("raft.append", "raft.commit")
+            for number in range(self.step, min(self.step + 12, len(self.trace)))
+            if self.trace[number][:2] == called[:2]
+            and self.trace[number].kind in ("raft.append", "raft.commit")
         )
-        return next(there, self.at)
+        return next(there, self.step)
 
     @cached_property
     def what_comes_of_it(self) -> str:
@@ -98,7 +89,7 @@ class RuleRun(Trial):
     def alike(self, other: RuleRun) -> bool:
         """Do they go wrong in the same way, and does as much come of it?"""
         assert self.wrong is not None and other.wrong is not None
-        return self.wrong.about == other.wrong.about and (
+        return self.wrong.kind == other.wrong.kind and (
             not other.what_comes_of_it or bool(self.what_comes_of_it)
         )
 
@@ -111,9 +102,9 @@ class RuleRun(Trial):
         wrong = self.wrong
         assert wrong is not None
         return (
-            logs("The logs at the step that goes wrong", wrong.rows, wrong.marks),
-            space_time(self.trace, "The run up to that step", mark=self.step(),
-                       members=self.plan.members, why=wrong.about, rows=ROWS),
+            logs("The logs at the step that goes wrong", self.rows, wrong.at),
+            space_time(self.trace, "The run up to that step", mark=self._seen(),
+                       members=self.plan.members, why=wrong.kind, rows=ROWS),
         )  # fmt: skip
 
 

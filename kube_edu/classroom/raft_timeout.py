@@ -10,10 +10,13 @@ from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_plans import bereaved, healthy, slow_network
 from kube_edu.classroom.raft_search import Failing, Played, exercise, live, safe
+from kube_edu.classroom.trial import Reasons
 from kube_edu.raft import Rules
 from kube_edu.raft.rules import election_timeout
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.patience import patience
+
+because = Reasons("04-raft-elections", "election_timeout")
 
 DRAWS = 200
 TICKS = 10
@@ -55,11 +58,7 @@ class Waited(Played):
         guard = Guard(answer)
         drawn = [_draw(guard, Random(seed), TICKS) for seed in range(DRAWS)]
         if drawn != [_draw(guard, Random(seed), TICKS) for seed in range(DRAWS)]:
-            raise guard.slip(
-                "asked twice with the same random source, it answers differently: it draws from "
-                "elsewhere, or remembers. Draw from the `random` that you are given, and keep "
-                "nothing: else no run could be repeated."
-            )
+            raise guard.slip(because("not repeated").reason)
         reason, ticks, sample = _misconception(guard, drawn)
         return reason, patience("The time-outs that it draws", sample, ticks)
 
@@ -74,42 +73,28 @@ def _draw(guard: Guard, random: Random, ticks: int) -> int:
 
 def _misconception(guard: Guard, drawn: list[int]) -> tuple[str, int, list[int]]:
     """What is wrong with the time-outs, if anything is, and for how many ticks one sees it."""
-    longer = [_draw(guard, Random(seed), 5 * TICKS) for seed in range(DRAWS)]
-    if min(longer) < 5 * TICKS <= 5 * min(drawn) or len(set(longer)) < TICKS < 2 * len(set(drawn)):
-        reason = (
-            f"it does not follow `ticks`: asked for {5 * TICKS}, it draws from {min(longer)} to "
-            f"{max(longer)}. In a slow network an operator chooses another number (etcd: "
-            "--election-timeout)."
-        )
-        return reason, 5 * TICKS, longer
-    return _too_alike_or_short_or_long(drawn), TICKS, drawn
+    ticks = 5 * TICKS
+    longer = [_draw(guard, Random(seed), ticks) for seed in range(DRAWS)]
+    if min(longer) < ticks <= 5 * min(drawn) or len(set(longer)) < TICKS < 2 * len(set(drawn)):
+        why = because("ticks", ticks=ticks, least=min(longer), most=max(longer))
+        return why.reason, ticks, longer
+    kind = _too_alike_or_short_or_long(drawn)
+    if not kind:
+        return "", TICKS, drawn
+    shortest = "a single tick" if min(drawn) == 1 else f"{min(drawn)} ticks"
+    why = because(kind, least=min(drawn), most=max(drawn), shortest=shortest,
+                  values=len(set(drawn)), ticks=TICKS, twice=2 * TICKS)  # fmt: skip
+    return why.reason, TICKS, drawn
 
 
 def _too_alike_or_short_or_long(drawn: list[int]) -> str:
     if len(set(drawn)) == 1:
-        return (
-            f"it is always the same time-out ({drawn[0]} ticks): members that lost their leader "
-            "together stand for election together, each votes for itself, and nobody has a "
-            "majority; and so again, and again."
-        )
+        return "always the same"
     if min(drawn) < TICKS:
-        shortest = "a single tick" if min(drawn) == 1 else f"{min(drawn)} ticks"
-        return (
-            f"it may be as short as {shortest}, when at least {TICKS} were asked for: one "
-            "heartbeat that is a little late, and a member stands for election though its leader "
-            "is well."
-        )
+        return "short"
     if len(set(drawn)) < TICKS // 2:
-        return (
-            f"it draws from {len(set(drawn))} values only: two members often draw the same, and "
-            "the votes are split again. The choice should be as wide as `ticks`."
-        )
-    if max(drawn) > 4 * TICKS:
-        return (
-            f"it may be as long as {max(drawn)} ticks: for so long the cluster has no leader, and "
-            f"no writes, when its leader is lost. Raft draws from {TICKS} up to {2 * TICKS}."
-        )
-    return ""
+        return "few"
+    return "long" if max(drawn) > 4 * TICKS else ""
 
 
 TIMEOUT = exercise(

@@ -47,9 +47,13 @@ class Reasons:
     def __init__(self, lab: str, exercise: str) -> None:
         self.words: dict[str, str] = prose(lab)["reasons"][exercise]
 
-    def __call__(self, kind: str, at: Any = 0, **about: Any) -> Failure:
-        """The reason of this kind, with what it is about put in."""
-        return Failure(kind, self.words[kind].format(**about), at)
+    def __call__(self, kind: str, at: Any = 0, within: str = "", /, **about: Any) -> Failure:
+        """The reason of this kind, with what it is about put in; as the {why} of another, if it is
+        `within` that."""
+        reason = self.words[kind].format(at=at, **about)
+        if within:
+            reason = self.words[within].format(at=at, why=reason, **about)
+        return Failure(kind, reason, at)
 
 
 class Trial(ABC):
