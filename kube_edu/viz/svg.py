@@ -139,18 +139,17 @@ class Drawing:
         self.line((x - radius, y), (x - radius / 4, y + radius * 0.75),
                   (x + radius, y - radius * 0.75), colour=colour, thick=2.4)  # fmt: skip
 
-    def legend(self, x: float, y: float, entries: Iterable[tuple[str | Sign, str]]) -> float:
-        """In one row, what colours mean, and signs, which draw themselves at a place; returns where
-        the row ends."""
+    def legend(self, x: float, y: float, entries: Iterable[tuple[str | Sign, str]]) -> None:
+        """In one row, what colours mean, and signs, which draw themselves at a place."""
         for sign, meaning in entries:
             if isinstance(sign, str):
                 self.box(x, y - 9, 11, 11, fill=sign, stroke="none", radius=2)
+                x += 16
             else:
                 sign(x, y - 4)
-                x += 12
-            self.note(x + 16, y, meaning, 11.5)
-            x += 34 + width_of(meaning, 11.5)
-        return x
+                x += 28
+            self.note(x, y, meaning, 11.5)
+            x += (18 if isinstance(sign, str) else 12) + width_of(meaning, 11.5)
 
     def dash(self, x: float, y: float, *, colour: str, head: bool = False, dash: bool = True,
              thick: float = 1.6) -> None:  # fmt: skip
