@@ -16,9 +16,8 @@ from kube_edu.api import meta, quantity
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Informer
-from kube_edu.kubelet.cri import ContainerConfig, CriError, PodSandboxConfig
+from kube_edu.kubelet.cri import ContainerConfig, CriError, Files, PodSandboxConfig
 
-Files = dict[str, bytes]
 Volumes = Mapping[str, Files]
 """A pod's volumes by name. An emptyDir is one dict that all its containers share."""
 
@@ -64,7 +63,7 @@ class ConfigResolver:
         self, pod: Object, container: Object, attempt: int, address: str, volumes: Volumes
     ) -> ContainerConfig:
         env = await self._environment(pod, container, address)
-        mounts: dict[str, Mapping[str, bytes]] = {}
+        mounts: dict[str, Files] = {}
         for mount in container.get("volumeMounts") or ():
             files: Files = volumes.get(mount["name"], {})
             path = mount["mountPath"]

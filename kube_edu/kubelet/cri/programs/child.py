@@ -23,11 +23,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kube_edu.host import Request, Response
 from kube_edu.kubelet.cni import Serve
-from kube_edu.kubelet.cri.programs import COMMANDS, PROGRAMS, CommandError
+from kube_edu.kubelet.cri.programs import COMMANDS, PROGRAMS
+from kube_edu.kubelet.cri.programs.container import CommandError
 
 
 class Process:
-    """Implements `kube_edu.kubelet.cri.programs.Container` over sockets and files."""
+    """Implements `kube_edu.kubelet.cri.programs.container.Container` over sockets and files."""
 
     def __init__(self, command: list[str]) -> None:
         self.command = command
@@ -130,7 +131,8 @@ async def main(command: list[str]) -> int:
     try:
         if name in PROGRAMS:
             return await PROGRAMS[name](container)
-        return await COMMANDS[name](container, command, print)
+        print(await COMMANDS[name](container, command), end="")
+        return 0
     except CommandError as error:
         print(error, file=sys.stderr)
         return 1
