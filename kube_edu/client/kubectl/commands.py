@@ -185,20 +185,50 @@ class Kubectl:
         return lines
 
     async def _scale(self, options: argparse.Namespace) -> list[str]:
-        lines = []
-        for resource, name in _targets(options):
-            patch = {"spec": {"replicas": options.replicas}}
-            await self.client.patch(resource, name, options.namespace, patch, subresource="scale")
-            lines.append(f"{resource.typed_name(name)} scaled")
-        return lines
+        patch = {"spec": {"replicas": options.replicas}}
+        return await self._patch(options, patch, "scaled", subresource="scale")
 
     async def _set(self, options: argparse.Namespace) -> list[str]:
-        [resource, name], *_ = _targets(options)
         images = (pair.partition("=") for pair in options.pairs)
         containers = [{"name": container, "image": image} for container, _, image in images]
         patch = {"spec": {"template": {"spec": {"containers": containers}}}}
-        await self.client.patch(resource, name, options.namespace, patch, kind="strategic")
-        return [f"{resource.typed_name(name)} image updated"]
+        return await self._patch(options, patch, "image updated", kind="strategic")
+
+    async def _label(self, options: argparse.Namespace) -> list[str]:
+        field, done = {
+            "label": ("labels", "labeled"),
+            "annotate": ("annotations", "annotated"),
+        }[options.command]
+        changes: dict[str, str | None] = {}
+        for pair in options.pairs:
+            key, sign, value = pair.partition("=")
+            changes[key if sign else key.removesuffix("-")] = value if sign else None
+        return await self._patch(options, {"metadata": {field: changes}}, done)
+
+    async def _cordon(self, options: argparse.Namespace) -> list[str]:
+        options.things = [f"node/{name.removeprefix('node/')}" for name in options.things]
+        unschedulable = True if options.command == "cordon" else None
+        patch = {"spec": {"unschedulable": unschedulable}}
+        return await self._patch(options, patch, f"{options.command}ed")
+
+    async def _patch(
+        self,
+        options: argparse.Namespace,
+        patch: Object,
+        done: str,
+        *,
+        kind: str = "merge",
+        subresource: str = "",
+    ) -> list[str]:
+        """Change each of the things that a command names; a line for each."""
+        lines = []
+        for resource, name in _targets(options):
+            namespace = _namespace(resource, options, name)
+            await self.client.patch(
+                resource, name, namespace, patch, kind=kind, subresource=subresource
+            )
+            lines.append(f"{resource.typed_name(name)} {done}")
+        return lines
 
     async def _rollout(self, options: argparse.Namespace) -> list[str]:
         [resource, name], *_ = _targets(options)
@@ -231,24 +261,6 @@ class Kubectl:
             return (body.decode() if isinstance(body, bytes) else str(body)).splitlines()
         chunks = [chunk async for chunk in response.stream]
         return b"".join(chunks).decode().splitlines()
-
-    async def _label(self, options: argparse.Namespace) -> list[str]:
-        fields = {"label": ("labels", "labeled"), "annotate": ("annotations", "annotated")}
-        field, done = fields[options.command]
-        [resource, name], *_ = _targets(options)
-        changes: dict[str, str | None] = {}
-        for pair in options.pairs:
-            key, sign, value = pair.partition("=")
-            changes[key if sign else key.removesuffix("-")] = value if sign else None
-        namespace = _namespace(resource, options, name)
-        await self.client.patch(resource, name, namespace, {"metadata": {field: changes}})
-        return [f"{resource.typed_name(name)} {done}"]
-
-    async def _cordon(self, options: argparse.Namespace) -> list[str]:
-        unschedulable = True if options.command == "cordon" else None
-        name = options.things[-1].removeprefix("node/")
-        await self.client.patch("nodes", name, "", {"spec": {"unschedulable": unschedulable}})
-        return [f"node/{name} {options.command}ed"]
 
 
 def _targets(options: argparse.Namespace) -> list[tuple[Resource, str]]:

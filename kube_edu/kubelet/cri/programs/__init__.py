@@ -19,18 +19,14 @@ from typing import Any
 
 from kube_edu.host import Request, Response
 from kube_edu.kubelet.cri.programs.container import Command, CommandError, Container, Program
-from kube_edu.kubelet.cri.programs.redis import (
-    redis_cli,
-    redis_command,
-    redis_server,
-)
+from kube_edu.kubelet.cri.programs.redis import redis_cli, redis_command, redis_server
 
 ROOTS = {"nginx": "/usr/share/nginx/html", "httpd": "/usr/local/apache2/htdocs"}
 
 
 async def web(container: Container) -> int:
     """nginx and httpd: the files that are mounted in the document root, on port 80."""
-    name = container.command[0].partition("-")[0]
+    name = posixpath.basename(container.command[0]).removesuffix("-foreground")
 
     async def answer(source: str, request: Request) -> Response:
         path = f"{request.path}index.html" if request.path.endswith("/") else request.path
