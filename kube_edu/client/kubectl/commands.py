@@ -15,7 +15,7 @@ from kube_edu.api.status import bad_request
 from kube_edu.client import apply
 from kube_edu.client.client import ApiClient
 from kube_edu.client.kubectl import auth, rollout
-from kube_edu.client.kubectl.arguments import Usage, parse
+from kube_edu.client.kubectl.arguments import FILE, SWITCH, TEXT, THINGS, Flag, Usage, parse
 from kube_edu.client.kubectl.describe import describe
 from kube_edu.client.kubectl.manifests import objects_of
 from kube_edu.client.kubectl.printing import table_lines
@@ -32,10 +32,10 @@ class Kubectl:
         self._plan = plan
 
     async def run(self, command: str, stdin: str = "") -> str:
-        options = parse(command)
+        options = parse(command, {name: flags for name, (_, flags) in COMMANDS.items()})
         options.stdin = stdin
         kubectl = self._as(options.user, options.groups) if options.user else self
-        lines = await _COMMANDS[options.command](kubectl, options)
+        lines = await COMMANDS[options.command][0](kubectl, options)
         return "\n".join(line.rstrip() for line in lines)
 
     def _as(self, user: str, groups: Sequence[str]) -> Kubectl:
@@ -289,19 +289,56 @@ def _namespace(resource: Resource, options: argparse.Namespace, name: str) -> st
     return str(options.namespace) if resource.namespaced and not everywhere else ""
 
 
-_COMMANDS: dict[str, Callable[[Kubectl, argparse.Namespace], Awaitable[list[str]]]] = {
-    "annotate": Kubectl._label,
-    "apply": Kubectl._apply,
-    "auth": Kubectl._auth,
-    "cordon": Kubectl._cordon,
-    "create": Kubectl._create,
-    "delete": Kubectl._delete,
-    "describe": Kubectl._describe,
-    "get": Kubectl._get,
-    "label": Kubectl._label,
-    "logs": Kubectl._logs,
-    "rollout": Kubectl._rollout,
-    "scale": Kubectl._scale,
-    "set": Kubectl._set,
-    "uncordon": Kubectl._cordon,
+Run = Callable[[Kubectl, argparse.Namespace], Awaitable[list[str]]]
+
+CASCADES = ["background", "foreground", "orphan"]
+
+COMMANDS: dict[str, tuple[Run, tuple[Flag, ...]]] = {
+    "annotate": (Kubectl._label, (("--overwrite", SWITCH), THINGS)),
+    "apply": (
+        Kubectl._apply,
+        (("-f", {"dest": "filename", "required": True}), ("--prune", SWITCH)),
+    ),
+    "auth": (
+        Kubectl._auth,
+        (
+            ("action", {"choices": ["can-i", "whoami"]}),
+            ("--list", SWITCH),
+            ("--subresource", TEXT),
+            THINGS,
+        ),
+    ),
+    "cordon": (Kubectl._cordon, (THINGS,)),
+    "create": (Kubectl._create, (FILE, THINGS)),
+    "delete": (
+        Kubectl._delete,
+        (
+            FILE,
+            ("--cascade", {"default": "background", "choices": CASCADES}),
+            ("--grace-period", {"type": int}),
+            ("--all", SWITCH),
+            THINGS,
+        ),
+    ),
+    "describe": (Kubectl._describe, (THINGS,)),
+    "get": (Kubectl._get, (THINGS,)),
+    "label": (Kubectl._label, (("--overwrite", SWITCH), THINGS)),
+    "logs": (
+        Kubectl._logs,
+        (
+            ("-c", {"dest": "container", "default": ""}),
+            ("--tail", TEXT),
+            ("--previous", SWITCH),
+            ("--timestamps", SWITCH),
+            THINGS,
+        ),
+    ),
+    "rollout": (
+        Kubectl._rollout,
+        (("action", {"choices": list(rollout.ACTIONS)}), ("--to-revision", TEXT), THINGS),
+    ),
+    "scale": (Kubectl._scale, (("--replicas", {"type": int, "required": True}), THINGS)),
+    "set": (Kubectl._set, (("what", {"choices": ["image"]}), THINGS)),
+    "uncordon": (Kubectl._cordon, (THINGS,)),
 }
+"""What each command does, and the flags of its own."""

@@ -113,6 +113,8 @@ async def _try_to_connect(container: Container, target: str, timeout: str) -> in
         container.log("REFUSED")
     except LookupError:
         container.log("DNS")
+    except OSError:
+        container.log("OTHER")
     else:
         return 0
     return 1

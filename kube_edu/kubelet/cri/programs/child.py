@@ -84,9 +84,10 @@ def _get(url: str) -> Response:
     except urllib.error.HTTPError as refusal:
         return Response(refusal.code, refusal.read())
     except urllib.error.URLError as error:
-        if isinstance(error.reason, socket.gaierror):
+        reason = error.reason
+        if isinstance(reason, socket.gaierror):
             raise LookupError(f"bad address '{urlsplit(url).hostname}'") from None
-        raise OSError(str(error.reason)) from None
+        raise (reason if isinstance(reason, OSError) else error) from None
 
 
 async def _read(reader: StreamReader) -> Request | bytes | None:
