@@ -207,6 +207,20 @@ def _fixed(*fields: str, why: str) -> Callable[[Object, Object], Errors]:
     return check
 
 
+def _role(role: Object) -> Errors:
+    for i, rule in enumerate(role.get("rules") or ()):
+        path, urls = f"rules[{i}]", rule.get("nonResourceURLs")
+        if urls and role["kind"] == "Role":
+            why = "namespaced rules cannot apply to non-resource URLs"
+            yield invalid_value(f"{path}.nonResourceURLs", urls, why)
+        if urls and any(rule.get(field) for field in ("apiGroups", "resources", "resourceNames")):
+            why = "rules cannot apply to both regular resources and non-resource URLs"
+            yield invalid_value(f"{path}.nonResourceURLs", urls, why)
+        for field, what in (("apiGroups", "api group"), ("resources", "resource")):
+            if not urls and not rule.get(field):
+                yield required(f"{path}.{field}", f"resource rules must supply at least one {what}")
+
+
 def _same_role(new: Object, old: Object) -> Errors:
     if new.get("roleRef") != old.get("roleRef"):
         yield invalid_value("roleRef", new.get("roleRef"), "cannot change roleRef")
@@ -245,6 +259,7 @@ def _ip_address(address: Object) -> Errors:
 
 
 ON_CREATE: dict[str, Callable[[Object], Errors]] = {
+    "ClusterRole": _role,
     "ClusterRoleBinding": _subjects,
     "ConfigMap": _data_size,
     "CronJob": workloads.cron_job,
@@ -262,6 +277,7 @@ ON_CREATE: dict[str, Callable[[Object], Errors]] = {
     "PriorityClass": _priority_class,
     "ReplicaSet": workloads.replicated,
     "ReplicationController": workloads.replication_controller,
+    "Role": _role,
     "RoleBinding": _subjects,
     "Secret": _secret,
     "Service": _service,

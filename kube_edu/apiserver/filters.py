@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from kube_edu.api.selectors import FieldSelector, SelectorError
 from kube_edu.api.status import ApiError, internal_error
 from kube_edu.apiserver.authentication import Authentication
-from kube_edu.apiserver.authorization import Access, Authorizer, refusal
+from kube_edu.apiserver.authorization import NO_FIELDS, Access, Authorizer, refusal
 from kube_edu.apiserver.call import ANONYMOUS, Call, read_url
 from kube_edu.host import Host, Response
 
@@ -123,10 +124,8 @@ def access_of(call: Call) -> Access:
         return _unknown(call)
     if resource is None:
         return Access(call.user, call.request.method.lower(), path=call.request.path)
-    fields = call.request.param("fieldSelector")
-    name, namespace = call.name, call.namespace
-    if not name and fields.startswith("metadata.name=") and "," not in fields:
-        name = fields.removeprefix("metadata.name=").removeprefix("=")
+    fields = _field_selector(call)
+    name, namespace = call.name or fields.exact("metadata.name"), call.namespace
     if resource.plural == "namespaces":
         namespace = call.name  # a namespace is in itself: a role there may show it
     return Access(
@@ -139,6 +138,16 @@ def access_of(call: Call) -> Access:
         name,
         fields=fields,
     )
+
+
+def _field_selector(call: Call) -> FieldSelector:
+    """Only what selects may count as a name: who creates could else write any (requestinfo.go)."""
+    if call.verb not in ("deletecollection", "list", "watch"):
+        return NO_FIELDS
+    try:
+        return FieldSelector.parse(call.request.param("fieldSelector"))
+    except SelectorError:
+        return NO_FIELDS  # said to who is allowed to ask
 
 
 _VERBS = {"DELETE": "delete", "GET": "get", "PATCH": "patch", "POST": "create", "PUT": "update"}
