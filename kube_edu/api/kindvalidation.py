@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
+from kube_edu.api import certificatevalidation as certificates
 from kube_edu.api import meta, quantity, rules
 from kube_edu.api import workloadvalidation as workloads
 from kube_edu.api.meta import Object
@@ -259,6 +260,7 @@ def _ip_address(address: Object) -> Errors:
 
 
 ON_CREATE: dict[str, Callable[[Object], Errors]] = {
+    "CertificateSigningRequest": certificates.signing_request,
     "ClusterRole": _role,
     "ClusterRoleBinding": _subjects,
     "ConfigMap": _data_size,
@@ -301,6 +303,8 @@ ON_UPDATE: dict[str, Callable[[Object, Object], Errors]] = {
 
 # Where a subresource has rules of its own in place of those above.
 AT_DOORS: dict[str, Callable[[Object, Object], Errors]] = {
-    "ephemeralcontainers": ephemeral_update,
-    "resize": pod_resize,
+    "CertificateSigningRequest/approval": certificates.approval,
+    "CertificateSigningRequest/status": certificates.signed,
+    "Pod/ephemeralcontainers": ephemeral_update,
+    "Pod/resize": pod_resize,
 }

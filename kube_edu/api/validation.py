@@ -35,7 +35,7 @@ def validate_update(new: Object, old: Object, subresource: str = "") -> list[Fie
         if rules.values_at(new, path) != rules.values_at(old, path):
             value = next((value for _, value in rules.values_at(new, path)), None)
             errors.append(invalid_value(path, value, "field is immutable"))
-    check = AT_DOORS.get(subresource) or ON_UPDATE.get(kind)
+    check = AT_DOORS.get(f"{kind}/{subresource}") or ON_UPDATE.get(kind)
     if check is not None:
         errors += check(new, old)
     return _distinct(errors)
