@@ -7,6 +7,7 @@ a bad patch is that of apiserver, pkg/endpoints/handlers/patch.go.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -20,6 +21,11 @@ from kube_edu.api.strategic import BadPatch, strategic_merge
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+
+
+MAX_OPERATIONS = 10_000
+MAX_COPIED = 3 * 1024 * 1024
+"""Bytes that the copies of one JSON patch may have together (AccumulatedCopySizeLimit)."""
 
 
 def apply_patch(obj: Object, patch: Any, content_type: str) -> Object:
@@ -56,16 +62,32 @@ def json_patch(obj: Object, operations: Any) -> Object:
     """RFC 6902: the operations one after another; if one fails, none is applied."""
     if not isinstance(operations, list):
         raise bad_request("error decoding patch: a JSON patch has to be a list of operations")
+    if len(operations) > MAX_OPERATIONS:
+        allowed = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}"
+        raise error(413, "RequestEntityTooLarge", f"{allowed}, got {len(operations)}")
     patched: Object = clone(obj)
+    copied = 0
     try:
         for operation in operations:
             lenient = [_as_go_applies(patched, operation)]
+            copied += _size_of_copy(patched, lenient[0])
+            if copied > MAX_COPIED:
+                raise _rejected(f"Unable to complete the copy, more than {MAX_COPIED} bytes")
             patched = jsonpatch.apply_patch(patched, lenient, in_place=True)
+    except RecursionError:
+        raise _rejected("nested too deep") from None
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as problem:
         raise _rejected(str(problem)) from None
     if not isinstance(patched, dict):
         raise _rejected("the result is not a JSON object")
     return patched
+
+
+def _size_of_copy(document: Any, operation: Object) -> int:
+    """How many bytes of JSON an operation copies: each could double the object."""
+    if operation.get("op") != "copy" or not isinstance(operation.get("from"), str):
+        return 0
+    return len(json.dumps(jsonpointer.JsonPointer(operation["from"]).resolve(document, None)))
 
 
 def _as_go_applies(document: Any, operation: Any) -> Object:

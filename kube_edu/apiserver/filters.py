@@ -17,6 +17,9 @@ from kube_edu.apiserver.authorization import NO_FIELDS, Access, Authorizer, refu
 from kube_edu.apiserver.call import ANONYMOUS, Call, read_url
 from kube_edu.host import Host, Response
 
+MOST_WARNINGS, LONG_WARNING = 4096, 256
+"""Characters, of all warnings and, when those are more, of each."""
+
 Next = Callable[[Call], Awaitable[Response]]
 Filter = Callable[[Call, Next], Awaitable[Response]]
 
@@ -71,11 +74,19 @@ async def recover(call: Call, following: Next) -> Response:
         context = {"message": f"the API server failed to answer {request}", "exception": bug}
         asyncio.get_running_loop().call_exception_handler(context)
         response = Response(500, internal_error(str(bug)).status)
-    if call.warnings:
-        texts = [text.replace("\\", "\\\\").replace('"', '\\"') for text in call.warnings]
-        warnings = ", ".join(f'299 - "{text}"' for text in dict.fromkeys(texts))
-        response.headers = {**response.headers, "warning": warnings}
+    if warning := _warning(call.warnings):
+        response.headers = {**response.headers, "warning": warning}
     return response
+
+
+def _warning(texts: Sequence[str]) -> str:
+    """The header. What would break it is not told, nor is too much of it (pkg/warning/context.go;
+    apimachinery, pkg/util/net/http.go)."""
+    told = [text for text in dict.fromkeys(texts) if text.isprintable()]
+    if sum(map(len, told)) > MOST_WARNINGS:
+        told = [text[:LONG_WARNING] for text in told[: MOST_WARNINGS // LONG_WARNING]]
+    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in told)
+    return ", ".join(f'299 - "{text}"' for text in escaped)
 
 
 async def request_info(call: Call, following: Next) -> Response:

@@ -123,15 +123,80 @@ def test_a_quota_books_what_is_created_and_refuses_what_is_too_much() -> None:
     run(scenario)
 
 
-def test_of_many_at_once_no_more_are_created_than_the_quota_has_room_for() -> None:
+def test_of_many_at_once_just_as_many_are_created_as_the_quota_has_room_for() -> None:
     async def scenario(world: World) -> None:
-        await with_quota(world, {"configmaps": "3"}, {"configmaps": "0"})
+        await with_quota(world, {"configmaps": "20"}, {"configmaps": "0"})
         answers = await asyncio.gather(
-            *(world.raw("POST", f"{NS}/configmaps", config_map(f"c{n}")) for n in range(8))
+            *(world.raw("POST", f"{NS}/configmaps", config_map(f"c{n}")) for n in range(30))
         )
-        assert sum(answer.status == 201 for answer in answers) <= 3
-        there = (await world.ask("GET", f"{NS}/configmaps"))["items"]
-        assert len(there) <= 3
+        assert sum(answer.status == 201 for answer in answers) == 20
+        assert len((await world.ask("GET", f"{NS}/configmaps"))["items"]) == 20
+        used = (await world.ask("GET", f"{NS}/resourcequotas/team"))["status"]["used"]
+        assert used == {"configmaps": "20"}
+
+    run(scenario)
+
+
+def test_there_is_no_way_around_a_quota() -> None:
+    async def scenario(world: World) -> None:
+        hard = {"requests.cpu": "1"}
+        await with_quota(world, hard, {"requests.cpu": "0"})
+        negative = await world.raw("POST", PODS, with_requests("n", "-1"))
+        assert "must be greater than or equal to 0" in negative.body["message"]
+        sidecars = with_requests("s", "10m")
+        sidecars["spec"]["initContainers"] = [
+            {
+                "name": f"i{n}",
+                "image": "x",
+                "restartPolicy": "Always",
+                "resources": {"requests": {"cpu": "300m"}},
+            }
+            for n in range(4)
+        ]
+        assert (
+            "requested: requests.cpu=1210m" in (await world.ask("POST", PODS, sidecars))["message"]
+        )
+        await world.ask("POST", PODS, with_requests("a", "500m"))
+        sizes = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "2"}}}]}}
+        resized = await world.patch(f"{PODS}/a/resize", sizes, "strategic-merge-patch")
+        assert "requested: requests.cpu=1500m, used: requests.cpu=500m" in resized["message"]
+        debugger = {"name": "d", "image": "x", "resources": {"requests": {"cpu": "4"}}}
+        added = {"spec": {"ephemeralContainers": [debugger]}}
+        refused = await world.patch(f"{PODS}/a/ephemeralcontainers", added, "strategic-merge-patch")
+        assert "cannot be set for an Ephemeral Container" in refused["message"]
+
+    run(scenario)
+
+
+def test_what_one_quota_refuses_another_does_not_book() -> None:
+    async def scenario(world: World) -> None:
+        for name, most in (("a", "9"), ("b", "0")):
+            quota = kind("v1", "ResourceQuota", name, spec={"hard": {"configmaps": most}})
+            made = await given(world, f"{NS}/resourcequotas", quota)
+            status = {"hard": {"configmaps": most}, "used": {"configmaps": "0"}}
+            await world.ask("PUT", f"{NS}/resourcequotas/{name}/status", {**made, "status": status})
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (await world.raw("POST", f"{NS}/configmaps", config_map())).status == 403
+        used = (await world.ask("GET", f"{NS}/resourcequotas/a"))["status"]["used"]
+        assert used == {"configmaps": "0"}
+
+    run(scenario)
+
+
+def test_a_limit_range_holds_for_a_pod_that_is_resized() -> None:
+    async def scenario(world: World) -> None:
+        await given(world, f"{NS}/limitranges", limit_range(max={"cpu": "1"}))
+        small = pod("a")
+        small["spec"]["containers"][0]["resources"] = {
+            "limits": {"cpu": "1"},
+            "requests": {"cpu": "1"},
+        }
+        await world.ask("POST", PODS, small)
+        sizes = {"limits": {"cpu": "2"}, "requests": {"cpu": "2"}}
+        patch = {"spec": {"containers": [{"name": "c", "resources": sizes}]}}
+        refused = await world.patch(f"{PODS}/a/resize", patch, "strategic-merge-patch")
+        assert "maximum cpu usage per Container is 1" in refused["message"]
 
     run(scenario)
 
