@@ -36,7 +36,6 @@ def _service(service: Object) -> Errors:
     if spec.get("type") in ("NodePort", "LoadBalancer") and spec.get("clusterIP") == "None":
         why = f"may not be set to 'None' for {spec['type']} services"
         yield invalid_value("spec.clusterIPs[0]", "None", why)
-    yield from rules.check_unique(service, "spec.ports[].name")
     seen = []
     for i, port in enumerate(ports):
         if len(ports) > 1 and not port.get("name"):
@@ -118,10 +117,6 @@ def _disruption_budget(budget: Object) -> Errors:
 
 def _volume(volume: Object) -> Errors:
     spec = volume["spec"]
-    if not spec.get("accessModes"):
-        yield required("spec.accessModes")
-    if "storage" not in (spec.get("capacity") or {}):
-        yield required("spec.capacity")
     sources = [field for field in spec if field not in _VOLUME_FIELDS]
     if not sources:
         yield required("spec", "must specify a volume type")
@@ -199,15 +194,6 @@ _SYSTEM_PRIORITIES = (
 )
 
 
-def _fixed(*fields: str, why: str) -> Callable[[Object, Object], Errors]:
-    def check(new: Object, old: Object) -> Errors:
-        for field in fields:
-            if new.get(field) != old.get(field):
-                yield forbidden_field(field, why)
-
-    return check
-
-
 def _role(role: Object) -> Errors:
     for i, rule in enumerate(role.get("rules") or ()):
         path, urls = f"rules[{i}]", rule.get("nonResourceURLs")
@@ -222,15 +208,8 @@ def _role(role: Object) -> Errors:
                 yield required(f"{path}.{field}", f"resource rules must supply at least one {what}")
 
 
-def _same_role(new: Object, old: Object) -> Errors:
-    if new.get("roleRef") != old.get("roleRef"):
-        yield invalid_value("roleRef", new.get("roleRef"), "cannot change roleRef")
-
-
 def _subjects(binding: Object) -> Errors:
     for i, subject in enumerate(binding.get("subjects") or ()):
-        if not subject.get("name"):
-            yield required(f"subjects[{i}].name")
         if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
             yield required(f"subjects[{i}].namespace")
 
@@ -287,18 +266,14 @@ ON_CREATE: dict[str, Callable[[Object], Errors]] = {
 }
 
 ON_UPDATE: dict[str, Callable[[Object, Object], Errors]] = {
-    "ClusterRoleBinding": _same_role,
     "ConfigMap": _immutable_data,
     "Job": workloads.job_update,
     "PersistentVolume": _volume_update,
     "PersistentVolumeClaim": _claim_update,
     "Pod": pod_update,
-    "PriorityClass": _fixed("value", "preemptionPolicy", why="may not be changed in an update."),
-    "RoleBinding": _same_role,
     "Secret": _immutable_data,
     "Service": _service_update,
     "StatefulSet": workloads.stateful_set_update,
-    "StorageClass": _fixed("parameters", "provisioner", why="updates to it are forbidden."),
 }
 
 # Where a subresource has rules of its own in place of those above.

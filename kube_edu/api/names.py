@@ -216,3 +216,14 @@ def path_segment(value: str) -> list[str]:
 def prefix_of(check: NameCheck, prefix: str) -> list[str]:
     """Check a `generateName`, which may end in a hyphen."""
     return check(prefix[:-1] + "a" if prefix.endswith("-") else prefix)
+
+
+BY_KIND: dict[str, NameCheck] = {
+    "ClusterRole": path_segment,
+    "ClusterRoleBinding": path_segment,
+    "Namespace": dns1123_label,
+    "Role": path_segment,
+    "RoleBinding": path_segment,
+    "Service": dns1035_label,
+}
+"""How objects are named, where not by a DNS subdomain."""

@@ -23,8 +23,6 @@ from kube_edu.api.status import (
 
 def pod_spec(spec: Object, prefix: str, claims: Sequence[str] = ()) -> Errors:
     """What is wrong with a pod spec; `claims` are volumes besides those that it lists."""
-    yield from rules.check(rules.POD_SPEC, spec, prefix)
-    yield from rules.check_unique(spec, "volumes[].name", prefix)
     volumes = [*claims, *(volume.get("name") for volume in spec.get("volumes") or ())]
     seen = []
     for group in ("containers", "initContainers", "ephemeralContainers"):
@@ -44,10 +42,6 @@ _NOT_EPHEMERAL = ("lifecycle", "livenessProbe", "ports", "readinessProbe", "resi
 
 
 def _container(container: Object, volumes: list[Any], prefix: str) -> Errors:
-    yield from rules.check(rules.CONTAINER, container, prefix)
-    if not container.get("image"):
-        yield required(f"{prefix}image")
-    yield from rules.check_unique(container, "ports[].name", prefix)
     for where, name in rules.values_at(container, "volumeMounts[].name"):
         if name not in volumes:
             yield not_found_value(prefix + where, name)

@@ -7,10 +7,13 @@ alike, down to the revision that was last compacted.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from operator import attrgetter
+from typing import Any
+
+from sortedcontainers import SortedDict
 
 from kube_edu.etcd import errors
 from kube_edu.etcd.messages import (
@@ -48,10 +51,8 @@ class Store:
     def __init__(self) -> None:
         self.revision = 1
         self.compact_revision = -1  # so that one at 0 is the first, as in etcd
-        self._current: dict[bytes, KeyValue] = {}
-        self._live: list[bytes] = []  # the keys of _current, sorted
-        self._versions: dict[bytes, list[KeyValue]] = {}  # oldest first; a deletion has version 0
-        self._keys: list[bytes] = []  # the keys of _versions, sorted
+        self._current = SortedDict()  # from a key to its KeyValue
+        self._versions = SortedDict()  # to all of them, oldest first; a deletion has version 0
         self._changes: list[tuple[Event, ...]] = []  # one a revision, with the previous values
         self._first_change = 2  # the revision of _changes[0]
         self._pending: list[Event] = []
@@ -90,13 +91,14 @@ class Store:
 
     def get(self, key: bytes) -> KeyValue | None:
         """A key as it is now."""
-        return self._current.get(key)
+        found: KeyValue | None = self._current.get(key)
+        return found
 
     def keys(self, key: bytes, range_end: bytes) -> list[bytes]:
         """The keys of an interval that exist now, in order."""
         if not range_end:
             return [key] if key in self._current else []
-        return interval(self._live, key, range_end)
+        return interval(self._current, key, range_end)
 
     def check_revision(self, revision: int) -> None:
         if revision > self.revision:
@@ -110,7 +112,7 @@ class Store:
             yield self._changes[position]
 
     def _range_at(self, key: bytes, range_end: bytes, revision: int) -> Iterator[KeyValue]:
-        keys = interval(self._keys, key, range_end) if range_end else [key]
+        keys = interval(self._versions, key, range_end) if range_end else [key]
         for each in keys:
             versions = self._versions.get(each, [])
             position = bisect_right(versions, revision, key=attrgetter("mod_revision"))
@@ -130,8 +132,6 @@ class Store:
         created = previous.create_revision if previous else revision
         version = previous.version + 1 if previous else 1
         kv = KeyValue(key, created, revision, version, value, lease)
-        if previous is None:
-            insort(self._live, key)
         self._current[key] = kv
         self._record(kv, Event(EventType.PUT, kv, previous))
         return PutResponse(prev_kv=previous if request.prev_kv else None)
@@ -148,7 +148,6 @@ class Store:
             previous = self._current.pop(key, None)
             if previous is None:
                 continue
-            del self._live[bisect_left(self._live, key)]
             tombstone = KeyValue(key, mod_revision=self.revision + 1)
             self._record(tombstone, Event(EventType.DELETE, tombstone, previous))
             deleted.append(previous)
@@ -164,11 +163,7 @@ class Store:
         return events
 
     def _record(self, kv: KeyValue, event: Event) -> None:
-        versions = self._versions.get(kv.key)
-        if versions is None:
-            versions = self._versions[kv.key] = []
-            insort(self._keys, kv.key)
-        versions.append(kv)
+        self._versions.setdefault(kv.key, []).append(kv)
         self._pending.append(event)
 
     # -- compaction and snapshots -------------------------------------------------------------
@@ -189,7 +184,6 @@ class Store:
             del versions[:keep]
             if not versions:
                 del self._versions[key]
-                del self._keys[bisect_left(self._keys, key)]
         if past:
             # the events of `revision` itself may still be watched, but no longer what was before
             last = tuple(replace(event, prev_kv=None) for event in past[-1])
@@ -200,7 +194,7 @@ class Store:
         """Every version that is kept, those that make up the changes in their order: all that a
         snapshot needs."""
         first = self._first_change
-        old = [kv for key in self._keys for kv in self._versions[key] if kv.mod_revision < first]
+        old = [kv for kvs in self._versions.values() for kv in kvs if kv.mod_revision < first]
         return old + [event.kv for events in self._changes for event in events]
 
     @classmethod
@@ -221,16 +215,13 @@ class Store:
                 kind = EventType.PUT if kv.version else EventType.DELETE
                 changes[kv.mod_revision - store._first_change].append(Event(kind, kv, previous))
         store._changes = [tuple(events) for events in changes]
-        store._live = sorted(store._current)
-        store._keys = sorted(store._versions)
         return store
 
 
-def interval(keys: list[bytes], key: bytes, range_end: bytes) -> list[bytes]:
-    """Those of sorted keys that lie in [key, range_end)."""
-    start = bisect_left(keys, key)
-    end = len(keys) if range_end == FROM_KEY else bisect_left(keys, range_end)
-    return keys[start:end]
+def interval(keys: Any, key: bytes, range_end: bytes) -> list[bytes]:
+    """The keys of a SortedDict that lie in [key, range_end)."""
+    end = None if range_end == FROM_KEY else range_end
+    return list(keys.irange(key, end, inclusive=(True, False)))
 
 
 def needs_all(request: RangeRequest) -> bool:
