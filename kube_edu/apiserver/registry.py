@@ -33,7 +33,6 @@ from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, read_options, typed
 from kube_edu.apiserver.deletion import (
     begin_deletion,
-    check_options,
     check_preconditions,
     is_finished,
 )
@@ -158,13 +157,10 @@ class Registry:
             return written
 
     async def delete(self, call: Call) -> Object:
-        """Begin or finish the deletion of an object."""
-        options = read_options(call)
-        check_options(options)
-        call.dry_run = call.dry_run or options.get("dryRun") == ["All"]
-        return await self.remove(call, options)
+        return await self.remove(call, read_options(call))
 
     async def remove(self, call: Call, options: Object) -> Object:
+        """Begin or finish the deletion of an object."""
         resource, strategy = call.target, strategy_of(call.target)
         key = resource.storage_key(call.namespace, call.name)
         current = await self._storage.get(key)

@@ -13,7 +13,13 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from kube_edu.api.meta import Object
-from kube_edu.api.status import ApiError, error, gone, service_unavailable, timeout
+from kube_edu.api.status import (
+    ApiError,
+    gone,
+    service_unavailable,
+    timeout,
+    too_large_resource_version,
+)
 from kube_edu.apiserver.encryption import PLAIN, Encryption
 from kube_edu.apiserver.stored import Decoder, Stored, encode, with_revision
 from kube_edu.etcd import messages as rpc
@@ -187,7 +193,7 @@ def store_failure(failure: EtcdError) -> ApiError:
     if "compacted" in text:
         return gone("The resourceVersion for the provided list is too old.")
     if "future revision" in text:
-        return error(504, "Timeout", f"Timeout: Too large resource version: {text}")
+        return too_large_resource_version(text)
     if "timed out" in text or failure.code == "DeadlineExceeded":
         return timeout(text)
     return service_unavailable(f"the store is unavailable: {text}")

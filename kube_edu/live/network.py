@@ -25,6 +25,7 @@ class LiveNetwork(LoopbackNetwork):
 
     def detach(self, address: str) -> None:
         super().detach(address)
+        self._dial_map.release(address)
         for at in [at for at in self._servers if at[0] == address]:
             self.unlisten(*at)
 

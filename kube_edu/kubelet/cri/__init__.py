@@ -1,8 +1,8 @@
 """The Container Runtime Interface: how the kubelet asks for sandboxes and containers.
 
 The calls and the fields are those of CRI v1 (`runtime.v1.RuntimeService` and `ImageService`),
-with plain dataclasses for the messages that matter here. `simulated.py` keeps containers as
-coroutines in virtual time, `process.py` starts real child processes.
+with plain dataclasses for the messages that matter here. `runtime.py` has the life of a container;
+`simulated.py` makes containers of coroutines in virtual time, `process.py` of child processes.
 """
 
 from __future__ import annotations
@@ -108,7 +108,3 @@ class Runtime(Protocol):
     async def changes(self) -> None:
         """Return when some container or sandbox has changed since the last call (the kubelet's
         pod lifecycle event generator waits here instead of polling)."""
-
-    async def dial(self, address: str, port: int) -> tuple[str, int]:
-        """Where a pod's (address, port) can really be reached: the same on a real network, the
-        stand-in socket where the runtime had to give another."""

@@ -1,9 +1,9 @@
-"""What a simulated container sees: its pod, its files, its output, the network."""
+"""What a container that is a coroutine sees: its pod, its files, its output, the network."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from random import Random
 from typing import Any
@@ -15,12 +15,13 @@ import dns.rdatatype
 from kube_edu.host import Request, Response
 from kube_edu.kubelet.cni import PodNetwork, Serve
 from kube_edu.kubelet.cri import ContainerConfig, PodSandboxConfig
+from kube_edu.kubelet.cri.images import command_line
 
 DNS_TIMEOUT = 5.0
 
 
 class ContainerContext:
-    """Handed to a behaviour, the coroutine that stands in for a container's process."""
+    """Implements `kube_edu.kubelet.cri.programs.Container` over a PodNetwork."""
 
     def __init__(
         self,
@@ -41,10 +42,13 @@ class ContainerContext:
         """SIGTERM has come. Who does not care is killed at the end of the grace period."""
         self.files = _Files(config.mounts)
         self.env = {"HOSTNAME": pod.hostname or pod.name, **config.env}
-        self.command = [*config.command, *config.args]
         self._network = network
         self._write = write
         self._listening: list[tuple[int, str]] = []
+
+    @property
+    def command(self) -> list[str]:
+        return command_line(self.config)
 
     def log(self, text: str) -> None:
         """Write lines to the container's output."""
@@ -166,7 +170,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-Behaviour = Callable[[ContainerContext], Awaitable[int]]
-"""A simulated program: returns its exit code."""

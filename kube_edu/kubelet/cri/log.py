@@ -18,6 +18,10 @@ LONGEST = 16 * 1024
 """containerd's max_container_log_line_size."""
 
 
+Line = tuple[float, bytes]
+"""A line of output, and when it was written: seconds since the epoch."""
+
+
 class LogFile:
     """Takes what a process writes to its pipes, and gives it back by the line."""
 
@@ -60,7 +64,7 @@ class LogFile:
         self._closed = True
         self._tell()
 
-    async def lines(self, *, follow: bool) -> AsyncIterator[tuple[float, bytes]]:
+    async def lines(self, *, follow: bool) -> AsyncIterator[Line]:
         """Every line from the first; with `follow`, until the log is closed."""
         with self._path.open("rb") as file:
             start, partial = 0.0, b""
