@@ -56,12 +56,7 @@ class Kubelet:
             host, client, pods, nodes, manifests, update=self._update, remove=self._remove
         )
         config = ConfigResolver(
-            client,
-            services,
-            self._node.initial(),
-            cluster_dns=cluster_dns,
-            cluster_domain=cluster_domain,
-            host_address=host.address,
+            client, services, self._node.capacity, host.address, cluster_dns, cluster_domain
         )
         self._tools = Tools(host, runtime, config, self._statuses, self._events, network)
         self._server = KubeletServer(host, runtime, self._pods)

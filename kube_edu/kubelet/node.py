@@ -56,7 +56,7 @@ class NodeAgent:
         self._nodes = nodes
         self._labels = labels
         # In the form that the API server gives back, or every look would find a change.
-        self._capacity = {k: quantity.canonical(v) for k, v in capacity.items()}
+        self.capacity = {k: quantity.canonical(v) for k, v in capacity.items()}
         self._pod_cidr = ""
         self._look = asyncio.Event()
         nodes.on_change(self._node_changed)
@@ -79,8 +79,8 @@ class NodeAgent:
             "metadata": {"name": host.name, "labels": labels},
             "spec": {},
             "status": {
-                "capacity": {**self._capacity},
-                "allocatable": {**self._capacity},
+                "capacity": {**self.capacity},
+                "allocatable": {**self.capacity},
                 "addresses": [
                     {"type": "InternalIP", "address": host.address},
                     {"type": "Hostname", "address": host.name},
