@@ -18,9 +18,12 @@ from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Informer
 from kube_edu.kubelet.cri import ContainerConfig, CriError, Files, PodSandboxConfig
+from kube_edu.kubelet.node import CAPACITY
 
 Volumes = Mapping[str, Files]
 """A pod's volumes by name. An emptyDir is one dict that all its containers share."""
+
+CLUSTER_DOMAIN = "cluster.local"
 
 VARIABLE = re.compile(r"\$(\$|\(([^()]*)\))")
 
@@ -32,10 +35,8 @@ class ConfigResolver:
 
     client: ApiClient
     services: Informer
-    allocatable: Mapping[str, str]
     host_address: str
     cluster_dns: str
-    cluster_domain: str
 
     def sandbox(self, pod: Object, attempt: int) -> PodSandboxConfig:
         spec = pod["spec"]
@@ -44,7 +45,6 @@ class ConfigResolver:
             namespace=meta.namespace(pod),
             uid=meta.uid(pod),
             attempt=attempt,
-            labels=meta.labels(pod),
             hostname=spec.get("hostname") or meta.name(pod),
             host_network=bool(spec.get("hostNetwork")),
             ports=[port for c in spec["containers"] for port in c.get("ports") or ()],
@@ -74,7 +74,6 @@ class ConfigResolver:
             working_dir=container.get("workingDir", ""),
             env=env,
             mounts=mounts,
-            ports=container.get("ports") or (),
         )
 
     async def volumes(self, pod: Object) -> dict[str, Files]:
@@ -149,7 +148,7 @@ class ConfigResolver:
         kind, _, name = reference["resource"].partition(".")
         amount = (container.get("resources") or {}).get(kind, {}).get(name)
         if amount is None:  # without a limit the node's is the limit
-            amount = self.allocatable.get(name, "0") if kind == "limits" else "0"
+            amount = CAPACITY.get(name, "0") if kind == "limits" else "0"
         divisor = quantity.parse(reference.get("divisor") or "1") or 1
         return str(ceil(quantity.parse(amount) / divisor))
 
@@ -228,8 +227,8 @@ class ConfigResolver:
         dns: dict[str, list[str]] = {"servers": [], "searches": [], "options": []}
         on_host = spec.get("hostNetwork") and policy == "ClusterFirst"
         if policy in ("ClusterFirst", "ClusterFirstWithHostNet") and not on_host:
-            domain = self.cluster_domain
-            searches = [f"{meta.namespace(pod)}.svc.{domain}", f"svc.{domain}", domain]
+            services = f"svc.{CLUSTER_DOMAIN}"
+            searches = [f"{meta.namespace(pod)}.{services}", services, CLUSTER_DOMAIN]
             dns = {
                 "servers": [self.cluster_dns],
                 "searches": searches,

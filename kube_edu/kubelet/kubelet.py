@@ -8,7 +8,6 @@ finds the containers that the runtime has and goes on from there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
@@ -18,7 +17,7 @@ from kube_edu.kubelet.cni import PodNetwork
 from kube_edu.kubelet.config import ConfigResolver
 from kube_edu.kubelet.container_starter import Tools
 from kube_edu.kubelet.cri import ContainerStatus, PodSandboxConfig, Runtime, SandboxStatus
-from kube_edu.kubelet.node import CAPACITY, NodeAgent
+from kube_edu.kubelet.node import NodeAgent
 from kube_edu.kubelet.pod_workers import PodWorker
 from kube_edu.kubelet.server import KubeletServer
 from kube_edu.kubelet.sources import Manifests, PodSources
@@ -38,10 +37,7 @@ class Kubelet:
         network: PodNetwork,
         *,
         manifests: Manifests | None = None,
-        labels: Mapping[str, str] | None = None,
-        capacity: Mapping[str, str] = CAPACITY,
         cluster_dns: str = "10.96.0.10",
-        cluster_domain: str = "cluster.local",
     ) -> None:
         self._host = host
         self._runtime = runtime
@@ -50,14 +46,12 @@ class Kubelet:
         pods = self._informers("pods", fields=f"spec.nodeName={host.name}")
         nodes = self._informers("nodes", fields=f"metadata.name={host.name}")
         services = self._informers("services")
-        self._node = NodeAgent(host, client, network, nodes, labels=labels or {}, capacity=capacity)
+        self._node = NodeAgent(host, client, network, nodes)
         self._statuses = StatusManager(host, client, pods)
         self._sources = PodSources(
             host, client, pods, nodes, manifests, update=self._update, remove=self._remove
         )
-        config = ConfigResolver(
-            client, services, self._node.capacity, host.address, cluster_dns, cluster_domain
-        )
+        config = ConfigResolver(client, services, host.address, cluster_dns)
         self._tools = Tools(host, runtime, config, self._statuses, self._events, network)
         self._server = KubeletServer(host, runtime, self._pods)
         self._workers: dict[str, PodWorker] = {}
