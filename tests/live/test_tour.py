@@ -118,8 +118,8 @@ describe service web                               | Endpoints
 events                                             | ScalingReplicaSet
 events --for pod/one                               | Started
 logs one                                           | ready on
-logs one -c one --since=1h --timestamps            | Z ready on
-logs one --limit-bytes=5                           | ready
+logs one -c one --since=1h --timestamps            | ready on
+logs one --limit-bytes=5                           | nginx
 logs one --tail=0                                  |
 logs one --tail=-2                                 | !--tail must be greater
 logs one --previous                                | !previous terminated container "one"
