@@ -13,7 +13,7 @@ from functools import partial
 
 from kube_edu.api import conversion, defaults, validation
 from kube_edu.api.meta import Object, name, name_suffix, new_uid, timestamp
-from kube_edu.api.patch import apply_patch
+from kube_edu.api.patch import Merge, apply_patch
 from kube_edu.api.resources import Resource, by_plural
 from kube_edu.api.status import (
     ApiError,
@@ -64,12 +64,14 @@ class Registry:
         caches: Mapping[str, WatchCache],
         services: ServiceAllocator,
         admission: Admission,
+        merge_patch: Merge,
     ) -> None:
         self._host = host
         self._storage = storage
         self._caches = caches
         self._services = services
         self._admission = admission
+        self._merge_patch = merge_patch
         self._written: dict[str, int] = {}  # by resource, the last revision written from here
 
     async def create(self, call: Call) -> Object:
@@ -102,7 +104,7 @@ class Registry:
 
         def change(current: Object) -> Object:
             shown = conversion.to_version(current, resource.api_version)
-            patched = apply_patch(shown, patch, content_type)
+            patched = apply_patch(shown, patch, content_type, self._merge_patch)
             draft = typed(call, patched, resource.api_version, resource.kind)
             _check_names(draft, call)
             return _replace(call, draft, current)
