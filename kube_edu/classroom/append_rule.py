@@ -229,17 +229,4 @@ def _rows(trial: Trial, log: Log, request: Message, yours: Page, right: Page) ->
     ]
 
 
-APPEND = Exercise(
-    "append_entries",
-    judge_append,
-    [
-        "First the consistency check: is the entry that the new ones follow in this log, with the "
-        "same term? log.term(request.index) says which term it has here (0: there is none). If it "
-        "is not request.log_term, return False and touch nothing.",
-        "Then go through request.entries. An entry that is here already, with the same term, is "
-        "fine: leave it, and whatever comes after it, alone. The request may be an old one.",
-        "At the first entry whose term is another one here (or 0), give it and all that follow it "
-        "to log.append: it puts them in their place, and removes what was there from that place "
-        "on. Then return True, and also if there was nothing new.",
-    ],
-)
+APPEND = Exercise("append_entries", judge_append)

@@ -66,6 +66,8 @@ class Candidate:
 
 
 class ElectionRun(Run):
+    title = "The queue of those who stand for election"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._candidates = {name: Candidate() for name in story.names}
@@ -268,15 +270,6 @@ CAMPAIGN = Exercise(
         ElectionRun,
         campaign,
         tuple(_stories()),
-        "The queue of those who stand for election",
         "with candidates that die and freeze: never two leaders, and always one.",
     ),
-    [
-        "Stand: put election + me, with the lease. Then list all who stand, sort them by "
-        "create_revision, and find your place. The first leads: return True.",
-        "If you are not the first, watch the key just ahead of you, from the revision after that "
-        "of the list, until it is deleted. Nobody else's comings and goings concern you.",
-        "When the one ahead is gone, list again: it may have left the queue from the middle. And "
-        "if your own key is not in the list, your lease has run out: return False.",
-    ],
 )

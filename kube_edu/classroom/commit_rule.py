@@ -128,16 +128,4 @@ def _counted(leader: Leader, index: int) -> tuple[int, int, int]:
     return members, members // 2 + 1, sum(match >= index for match in leader.match.values())
 
 
-COMMIT = Exercise(
-    "commit_index",
-    judge_commit,
-    [
-        "leader.match has, for each member, the index up to which its log is known to be like the "
-        "leader's, and on disk. The leader is in it, too. Sorted from high to low, which of "
-        "these numbers is reached by a majority?",
-        "With 5 members it is the third: three have that or more. In general, that at position "
-        "len(leader.match) // 2, counted from 0.",
-        "Return it if it is greater than leader.commit and if that entry is of the leader's own "
-        "term: leader.log.term(index) == leader.term. Else return leader.commit.",
-    ],
-)
+COMMIT = Exercise("commit_index", judge_commit)

@@ -31,6 +31,8 @@ async def increment(etcd: Etcd, key: str) -> int:
 
 
 class CounterRun(Run):
+    title = "The counter, revision by revision"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._calls: list[tuple[str, list[int], Any]] = []
@@ -170,15 +172,6 @@ INCREMENT = Exercise(
         CounterRun,
         increment,
         tuple(_stories()),
-        "The counter, revision by revision",
         "with clients that get in each other's way: every count counts, once.",
     ),
-    [
-        "Read the counter; then write it in a Txn that succeeds only if nobody has written it "
-        "since. Which of the numbers of a key tells that?",
-        'The mod revision: compare("mod", key, "=", kv.mod_revision). For a key that is not '
-        "there, all its numbers are 0, and the Txn can ask for just that.",
-        "If answer.succeeded is False somebody was faster: read again, and try again (a `while "
-        "True` around all of it). Catch no errors.",
-    ],
 )

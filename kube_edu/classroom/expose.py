@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,12 +11,11 @@ import yaml
 
 from kube_edu import Cluster
 from kube_edu.api.status import ApiError
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Exercise, Report, Verdict, passed
 from kube_edu.classroom.guard import Guard, Slip
-from kube_edu.classroom.parting import parting
-from kube_edu.classroom.search import first_failing, shrink
+from kube_edu.classroom.trial import Failure, Search, Trial
 from kube_edu.trace import Event
-from kube_edu.viz import traffic
+from kube_edu.viz import Figure, traffic
 
 Object = dict[str, Any]
 
@@ -46,6 +45,18 @@ class App:
     """Labels of another Deployment's pods beside it."""
     seed: int = 11
 
+    def __str__(self) -> str:
+        return f"service {self.name} in namespace {self.namespace}"
+
+    def simpler(self) -> Iterator[App]:
+        """The app with one thing less that is special about it."""
+        plain = App()
+        for name in ("neighbour", "own_labels", "namespace", "port_name", "port", "labels", "seed"):
+            if getattr(self, name) != getattr(plain, name):
+                less = replace(self, **{name: getattr(plain, name)})
+                if not (less.neighbour and less.labels.items() <= less.neighbour.items()):
+                    yield less  # else no selector could tell the two apart
+
 
 APPS = (
     App(),
@@ -60,34 +71,16 @@ APPS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Failure:
-    reason: str
-    service: Any
-    cluster: Cluster | None = None
-    pods: tuple[Object, ...] = ()
-
-
 def judge_expose(answer: Callable[..., Any], report: Report) -> Verdict:
     """Every app in a cluster of its own: declare, apply, and ask through DNS and the rules."""
     guard = Guard(answer)
-
-    def judge(app: App) -> Failure | None:
-        report(f"asking service {app.name} in namespace {app.namespace} …")
-        return _try(app, guard.call)
-
-    found = first_failing(APPS, judge)
-    if found is None:
-        return passed(f"{len(APPS)} Deployments, each reached through its Service and no other.")
-    app, failure = shrink(found, _simpler, judge)
-    details = ["your Service:\n" + yaml.safe_dump(failure.service, sort_keys=False).rstrip()]
-    figure = None
-    if failure.cluster is not None:
-        reference = _run(app, expose(deployment(app)))[0]
-        if apart := parting(failure.cluster.trace, reference.trace, _telling):
-            details.append(apart)
-        figure = traffic(failure.service, failure.pods)
-    return failed(failure.reason, *details, figure=figure)
+    trials = Search[App](
+        lambda app: Exposed(app, guard.call), lambda app: Exposed(app, expose), _telling
+    )
+    found = trials.find(APPS, report)
+    if found is not None:
+        return trials.told(found)
+    return passed(f"{len(APPS)} Deployments, each reached through its Service and no other.")
 
 
 def _telling(event: Event) -> Any:
@@ -137,20 +130,37 @@ def deployment(app: App, name: str = "", labels: dict[str, str] | None = None) -
     }
 
 
-def _try(app: App, answer: Callable[[Object], Any]) -> Failure | None:
-    service = answer(deployment(app))
-    if not isinstance(service, dict):
-        raise Slip(f"it should return a Service, a dict, and returned {type(service).__name__}")
-    if reason := _wrong_identity(app, service):
-        return Failure(reason, service)
-    try:
-        cluster, answers = _run(app, service)
-    except ApiError as error:
-        return Failure(f"the API server refuses the Service: {error}", service)
-    pods = tuple(cluster.objects("pods", app.namespace))
-    pods = tuple(pod for pod in pods if pod["metadata"]["name"] != "client")
-    reason = _misled(app, service, pods, answers)
-    return Failure(reason, service, cluster, pods) if reason else None
+class Exposed(Trial):
+    """An app, and the Service that an answer declares for it."""
+
+    def __init__(self, app: App, answer: Callable[[Object], Any]) -> None:
+        self.app, self.answer = app, answer
+        self.service: Any = None
+        self.pods: Sequence[Object] = ()
+
+    def run(self) -> Failure | None:
+        app, service = self.app, self.answer(deployment(self.app))
+        if not isinstance(service, dict):
+            kind = type(service).__name__
+            raise Slip(f"it should return a Service, a dict, and returned {kind}")
+        self.service = service
+        if reason := _wrong_identity(app, service):
+            return Failure(reason)
+        try:
+            cluster, answers = _run(app, service)
+        except ApiError as error:
+            return Failure(f"the API server refuses the Service: {error}")
+        self.trace = cluster.trace
+        pods = cluster.objects("pods", app.namespace)
+        self.pods = tuple(pod for pod in pods if pod["metadata"]["name"] != "client")
+        reason = _misled(app, service, self.pods, answers)
+        return Failure(reason) if reason else None
+
+    def details(self) -> Sequence[str]:
+        return ["your Service:\n" + yaml.safe_dump(self.service, sort_keys=False).rstrip()]
+
+    def drawn(self) -> Figure | None:
+        return traffic(self.service, self.pods) if self.trace is not None else None
 
 
 def _run(app: App, service: Object) -> tuple[Cluster, list[str]]:
@@ -205,7 +215,7 @@ def _wrong_identity(app: App, service: Object) -> str:
     return ""
 
 
-def _misled(app: App, service: Object, pods: tuple[Object, ...], answers: list[str]) -> str:
+def _misled(app: App, service: Object, pods: Sequence[Object], answers: list[str]) -> str:
     """Why the traffic did not go where it should, judged by who answered."""
     own = [
         pod["metadata"]["name"]
@@ -238,26 +248,4 @@ def _selector(service: Object) -> Any:
     return service["spec"].get("selector") or "(none)"
 
 
-def _simpler(app: App) -> Iterator[App]:
-    """The app with one thing less that is special about it."""
-    plain = App()
-    for name in ("neighbour", "own_labels", "namespace", "port_name", "port", "labels", "seed"):
-        if getattr(app, name) != getattr(plain, name):
-            less = replace(app, **{name: getattr(plain, name)})
-            if not (less.neighbour and less.labels.items() <= less.neighbour.items()):
-                yield less  # else no selector could tell the two apart
-
-
-EXPOSE = Exercise(
-    "expose",
-    judge_expose,
-    [
-        "A Service needs apiVersion, kind, metadata (name and namespace) and a spec with a "
-        "selector and ports. All that you need to know is in the Deployment that you are given.",
-        "A Service selects pods, not Deployments: use labels that the pods have "
-        '(deployment["spec"]["template"]["metadata"]["labels"]), all of them, so that no others '
-        "match.",
-        "Clients come to port 80. The containers may listen on another: that is the targetPort, "
-        'and it stands in the template: ["spec"]["containers"][0]["ports"][0]["containerPort"].',
-    ],
-)
+EXPOSE = Exercise("expose", judge_expose)

@@ -128,6 +128,8 @@ class FrayedWatch(WatchOf):
 
 
 class FollowRun(Run):
+    title = "What happened, and which watch was told of it"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._mirror = Mirror(self)
@@ -319,16 +321,6 @@ FOLLOW = Exercise(
         FollowRun,
         follow,
         tuple(_stories()),
-        "What happened, and which watch was told of it",
         "with broken connections, crashes and compactions: always the right mirror.",
     ),
-    [
-        "Begin with etcd.list(prefix): it tells how things are, and as of which revision. Put "
-        "that into the mirror, then watch from the next revision on.",
-        "The `async for` over a watch ends when the connection breaks. Put a `while True` around "
-        "it, and remember the mod_revision of the last change: the next watch begins one later. "
-        "Let errors of etcd.list out.",
-        "If answer.canceled, what the watch wants is compacted: list again. Then take out of the "
-        "mirror whatever is not in the list, for nobody will tell you any more that it is gone.",
-    ],
 )

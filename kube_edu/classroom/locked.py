@@ -67,6 +67,8 @@ class Turn:
 
 
 class LockRun(Run):
+    title = "The lock, and what is written under it"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._turns = {name: Turn() for name in story.names}
@@ -275,18 +277,8 @@ UNDER_LOCK = Exercise(
         LockRun,
         under_lock,
         tuple(_stories()),
-        "The lock, and what is written under it",
         "with frozen and dying workers: no result was written but by the holder of the lock.",
     ),
-    [
-        "Take the lock in a Txn: if its create revision is 0 (it is not there), put it, with the "
-        "lease. Otherwise somebody has it: watch it until it is deleted, and try again.",
-        "etcd.watch(lock) begins now, and what has happened between the Txn and now is missed. "
-        "The answer of the Txn says at which revision the store was: watch from the next one on.",
-        "Remember the revision at which you took the lock: it is the lock's create revision, and "
-        "nobody else will ever have the same. After the work, one Txn: if the lock's create "
-        "revision is still that one, put the result and delete the lock.",
-    ],
 )
 
 

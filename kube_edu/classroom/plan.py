@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -12,9 +12,10 @@ from kube_edu import Cluster
 from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.parting import parting
-from kube_edu.classroom.search import first_failing, shrink, smaller_documents
+from kube_edu.classroom.search import smaller_documents
+from kube_edu.classroom.trial import Search, Trial
 from kube_edu.trace import Event
-from kube_edu.viz import three_way
+from kube_edu.viz import Figure, three_way
 
 Object = dict[str, Any]
 Action = tuple[str, Any]
@@ -33,6 +34,17 @@ class Sides:
     last_applied: Object | None
     live: Object | None
 
+    def simpler(self) -> Iterator[Sides]:
+        """One part less on all sides, or one field less on one side."""
+        documents = vars(self)
+        for part in ("metadata", "data", "status"):
+            if any(part in (document or {}) for document in documents.values()):
+                yield Sides(**{name: document and {k: v for k, v in document.items() if k != part}
+                               for name, document in documents.items()})  # fmt: skip
+        for name, document in documents.items():
+            for less in smaller_documents(document):
+                yield replace(self, **{name: less})
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -46,29 +58,36 @@ class Failure:
         return self.about.format(".".join(self.path))
 
 
+class OnPaper(Trial):
+    """What is decided for three sides, without a cluster."""
+
+    failing: Failure
+
+    def __init__(self, sides: Sides, decide: Plan) -> None:
+        self.sides, self.decide = sides, decide
+
+    def run(self) -> Failure | None:
+        return misjudged(self.sides, _action(self.decide(*vars(self.sides).values())))
+
+    def alike(self, other: OnPaper) -> bool:
+        return self.failing.about == other.failing.about
+
+    def drawn(self) -> Figure:
+        sides = {name.replace("_", " "): side for name, side in vars(self.sides).items()}
+        outcomes = {"yours": _shown(self.failing.action), "right": _shown(_right(self.sides))}
+        return three_way("The smallest case in which your plan goes wrong", sides, outcomes)
+
+
 def judge_plan(answer: Callable[..., Any], report: Report) -> Verdict:
     """First on paper, with many small objects; then in the place of kubectl's own decision."""
     guard = Guard(answer)
-
-    def judge(sides: Sides) -> Failure | None:
-        return misjudged(sides, _action(guard.call(sides.declared, sides.last_applied, sides.live)))
-
     report("thinking of cases …")
-    found = first_failing(_cases(), judge)
-    if found:
-        about = found[1].about
-
-        def same(sides: Sides) -> Failure | None:
-            failure = judge(sides)
-            return failure if failure and failure.about == about else None
-
-        sides, failure = shrink(found, _smaller, same, tries=500)
-        figure = three_way(
-            "The smallest case in which your plan goes wrong",
-            {"declared": sides.declared, "last applied": sides.last_applied, "live": sides.live},
-            {"yours": _shown(failure.action), "right": _shown(_right(sides))},
-        )
-        return failed(failure.reason, figure=figure)
+    trials = Search[Sides](
+        lambda sides: OnPaper(sides, guard.call), lambda sides: OnPaper(sides, plan), tries=500
+    )
+    found = trials.find(_cases(), lambda text: None)
+    if found is not None:
+        return trials.told(found)
     report("applying, changing and applying again in a cluster …")
     yours, reference = _story(guard.call), _story(plan)
     if apart := parting(yours.trace, reference.trace, _telling):
@@ -255,18 +274,6 @@ def _data(random: Random) -> Object:
     return {key: str(random.randint(1, 3)) for key in "abcd" if random.random() < 0.5}
 
 
-def _smaller(sides: Sides) -> Iterator[Sides]:
-    """One part less on all sides, or one field less on one side."""
-    documents = vars(sides)
-    for part in ("metadata", "data", "status"):
-        if any(part in (document or {}) for document in documents.values()):
-            yield Sides(**{name: document and {k: v for k, v in document.items() if k != part}
-                           for name, document in documents.items()})  # fmt: skip
-    for name, document in documents.items():
-        for less in smaller_documents(document):
-            yield Sides(**{**documents, name: less})
-
-
 def _story(role: Plan) -> Cluster:
     """Apply, meddle, apply again, prune."""
     cluster = Cluster(nodes=1, etcd_members=1, seed=5, roles={"apply.plan": role})
@@ -289,16 +296,4 @@ def _list(*documents: Object) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})
 
 
-PLAN = Exercise(
-    "plan",
-    judge_plan,
-    [
-        "Begin with what is there and what is not: which of the four verbs is right for each of "
-        "the eight combinations of declared, last_applied and live being None or not?",
-        "For a patch walk through the declared fields: what differs from live goes in; dicts "
-        "within dicts are compared in the same way (a small recursive function helps).",
-        "Then the fields of last_applied: those that are no longer declared, and still live, go "
-        "into the patch as None. Whatever is only in live belongs to others. An empty patch means "
-        '("keep", None).',
-    ],
-)
+PLAN = Exercise("plan", judge_plan)

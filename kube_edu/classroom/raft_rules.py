@@ -7,21 +7,20 @@ the same way; then it is drawn, and goes on, to see what comes of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from kube_edu.classroom import trial
 from kube_edu.classroom.checkers.raft_safety import check as check_promises
-from kube_edu.classroom.exercise import Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Report, Verdict, passed
 from kube_edu.classroom.guard import Guard, untouched
-from kube_edu.classroom.parting import parting
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_scenes import random_plans
-from kube_edu.classroom.search import first_failing, shrink, without_one
 from kube_edu.raft import Rules
-from kube_edu.trace import Event
+from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.logs import LogMark, LogRow, log_rows, logs
 from kube_edu.viz.space_time import space_time
@@ -44,8 +43,10 @@ class Wrong:
     marks: Sequence[LogMark] = ()
 
 
-class Trial:
+class Trial(trial.Trial):
     """A run of a plan, in which one rule is the student's."""
+
+    trace: Trace
 
     def __init__(self, plan: Plan, watch: Watch, guard: Guard) -> None:
         self.plan = plan
@@ -54,12 +55,13 @@ class Trial:
         """Where in the trace the wrong call was made."""
         self.until = 0.0
         self.world = World(plan, watch(self, guard))
+        self.trace = self.world.trace
 
-    def run(self) -> Trial | None:
-        """Up to the first call that goes wrong; None if none does."""
+    def run(self) -> Wrong | None:
+        """Up to the first call that goes wrong."""
         self.world.run(self.plan.seconds, until=lambda: self.wrong is not None)
         self.until = self.world.now
-        return self if self.wrong is not None else None
+        return self.wrong
 
     def found(self, wrong: Wrong | None) -> None:
         """Note the first call that went wrong."""
@@ -87,12 +89,26 @@ class Trial:
             return f"{broken.time:.2f} s  {broken.promise}: {broken.reason}"
         return self.world.broken
 
-    @cached_property
-    def parting(self) -> str:
-        """The first step at which the run parts from that with our rules, in words."""
-        reference = World(self.plan)
-        reference.run(self.world.now)
-        return parting(self.world.trace, reference.trace, _telling)
+    def alike(self, other: Trial) -> bool:
+        """Do they go wrong in the same way, and does as much come of it?"""
+        assert self.wrong is not None and other.wrong is not None
+        return self.wrong.about == other.wrong.about and (
+            not other.what_comes_of_it or bool(self.what_comes_of_it)
+        )
+
+    def details(self) -> Sequence[str]:
+        then = self.what_comes_of_it
+        run = self.plan.in_words(self.plan.seconds if then else self.until)
+        return [run, f"and what comes of it:\n  {then}" if then else ""]
+
+    def drawn(self) -> tuple[Figure, Figure]:
+        wrong = self.wrong
+        assert wrong is not None
+        return (
+            logs("The logs at the step that goes wrong", wrong.rows, wrong.marks),
+            space_time(self.trace, "The run up to that step", mark=self.step(),
+                       members=self.plan.members, why=wrong.about, rows=ROWS),
+        )  # fmt: skip
 
 
 Watch = Callable[[Trial, Guard], Rules]
@@ -104,54 +120,16 @@ def judge_rule(
 ) -> Verdict:
     """Put the answer to the test in the given runs, and in many that chance makes."""
     guard = Guard(answer)
-    tried = 0
-
-    def judge(plan: Plan) -> Trial | None:
-        nonlocal tried
-        tried += 1
-        report(
-            f"run {tried} of {len(first) + SEEDS}: {len(plan.members)} members, seed {plan.seed}"
-        )
-        return Trial(plan, watch, guard).run()
-
-    found = first_failing([*first, *random_plans(SEEDS)], judge)
-    if found is None:
-        return passed(f"{tried} runs with crashes, cuts and lost, late and doubled messages.")
-    first_found = found[1]
-
-    def same(plan: Plan) -> Trial | None:
-        trial = Trial(plan, watch, guard).run()
-        return trial if trial is not None and _alike(trial, first_found) else None
-
-    report("making the run smaller …")
-    plan, trial = shrink(found, _smaller, same, tries=120)
-    return _explained(plan, trial)
-
-
-def _alike(trial: Trial, other: Trial) -> bool:
-    """Do they go wrong in the same way, and does as much come of it?"""
-    assert trial.wrong is not None and other.wrong is not None
-    return (
-        trial.wrong.about == other.wrong.about
-        and (not other.what_comes_of_it or bool(trial.what_comes_of_it))
-        and (not other.parting or bool(trial.parting))
+    trials = trial.Search[Plan](
+        lambda plan: Trial(plan, watch, guard),
+        lambda plan: Trial(plan, lambda *_: Rules(), guard),
+        _telling,
     )
-
-
-def _explained(plan: Plan, trial: Trial) -> Verdict:
-    wrong = trial.wrong
-    assert wrong is not None
-    then = trial.what_comes_of_it
-    acts_until = plan.seconds if then else trial.until
-    details = [f"the smallest run (seed {plan.seed}):\n{_in_words(plan, acts_until)}"]
-    if trial.parting:
-        details.append(trial.parting)
-    if then:
-        details.append(f"and what comes of it:\n  {then}")
-    figures = [logs("The logs at the step that goes wrong", wrong.rows, wrong.marks)]
-    figures.append(space_time(trial.world.trace, "The run up to that step", mark=trial.step(),
-                              members=plan.members, why=wrong.about, rows=ROWS))  # fmt: skip
-    return failed(wrong.reason, *details, figure=tuple(figures))
+    found = trials.find([*first, *random_plans(SEEDS)], report)
+    if found is not None:
+        return trials.told(found)
+    runs = len(first) + SEEDS
+    return passed(f"{runs} runs with crashes, cuts and lost, late and doubled messages.")
 
 
 def _telling(event: Event) -> Any:
@@ -162,33 +140,6 @@ def _telling(event: Event) -> Any:
         hidden = ("message",)
         return event.host, tuple((k, str(v)) for k, v in event.fields.items() if k not in hidden)
     return None
-
-
-def _in_words(plan: Plan, until: float) -> str:
-    lines = []
-    if any(plan.logs.values()):
-        each = [f"{name}: {' '.join(map(str, plan.logs.get(name, ())))}" for name in plan.members]
-        lines.append("  logs at the start (terms of the entries)  " + ";  ".join(each))
-    acts = [f"  {act}" for act in plan.acts if act.at <= until]
-    return "\n".join(lines + (acts or ["  no disturbance at all"]))
-
-
-def _smaller(plan: Plan) -> Iterator[Plan]:
-    """Without one act; without one member, where it has no part in it; without the last entry of
-    one log."""
-    for acts in without_one(plan.acts):
-        yield replace(plan, acts=acts)
-    concerned = {name for act in plan.acts for name in act.who}
-    for name in plan.members[::-1]:
-        if name not in concerned and len(plan.members) > 3:
-            yield replace(
-                plan,
-                members=tuple(member for member in plan.members if member != name),
-                logs={member: log for member, log in plan.logs.items() if member != name},
-            )
-    for name, log in plan.logs.items():
-        if log:
-            yield replace(plan, logs={**plan.logs, name: log[:-1]})
 
 
 def number(guard: Guard, *arguments: Any) -> int:

@@ -11,7 +11,7 @@ from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_plans import bereaved, healthy, mixed, slow_network
-from kube_edu.classroom.raft_search import Failing, Search, live, safe
+from kube_edu.classroom.raft_search import Failing, live, safe, search
 from kube_edu.raft import Rules
 from kube_edu.raft import rules as ours
 from kube_edu.viz.patience import patience
@@ -34,16 +34,16 @@ def judge_timeout(answer: Callable[..., Any], report: Report) -> Verdict:
             "elsewhere, or remembers. Draw from the `random` that you are given, and keep nothing: "
             "else no run could be repeated."
         )
-    search = Search(
+    trials = search(
         lambda plan: World(plan, Rules(election_timeout=_forwarded(guard))),
         lambda plan: World(plan, Rules(election_timeout=_forwarded(ours.election_timeout))),
         (safe, undisturbed, live),
     )
-    found = search.find(mixed(SEEDS, (slow_network, 3), (healthy, 3), (bereaved, 5)), report)
+    found = trials.find(mixed(SEEDS, (slow_network, 3), (healthy, 3), (bereaved, 5)), report)
     reason, ticks, sample = _misconception(guard, drawn)
     figure = patience("The time-outs that it draws", sample, ticks)
     if found is not None:
-        return search.verdict(found, reason or found.failing.reason, figure)
+        return trials.told(found, reason, figure)
     if reason:
         return failed(reason, figure=figure)
     return passed(
@@ -124,14 +124,4 @@ def _too_alike_or_short_or_long(drawn: list[int]) -> str:
     return ""
 
 
-TIMEOUT = Exercise(
-    "election_timeout",
-    judge_timeout,
-    [
-        "If all wait equally long, all stand at the same moment. Let chance tell them apart: "
-        "`random` is a random.Random, with methods like randrange and randint.",
-        "Never less than `ticks`, or a late heartbeat costs a healthy leader its office. Never "
-        "much more than twice that, or the cluster is without a leader for long.",
-        "ticks, and on top of it something from 0 to ticks - 1: random.randrange(ticks).",
-    ],
-)
+TIMEOUT = Exercise("election_timeout", judge_timeout)

@@ -18,7 +18,7 @@ from kube_edu.classroom.raft_plans import (
     survivors,
     weather,
 )
-from kube_edu.classroom.raft_search import Search
+from kube_edu.classroom.raft_search import search
 from kube_edu.raft import Entry, Message, MessageType, Rules, Voter
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.logs import LogRow, logs
@@ -171,13 +171,13 @@ def judge_vote(answer: Callable[..., Any], report: Report) -> Verdict:
     grant = _guarded(answer)
     wrong = [paper for paper in PAPERS if grant(paper.voter, paper.request) != paper.right]
     reason = _misconception([paper.name for paper in wrong])
-    search = Search(lambda plan: World(plan, Rules(grant_vote=grant)), World)
+    trials = search(lambda plan: World(plan, Rules(grant_vote=grant)))
     families = (rivals, stale_candidate, old_leader, survivors, bereaved, weather)
-    found = search.find(
+    found = trials.find(
         mixed(SEEDS, *((family, 3) for family in families), (survivors, 5), (weather, 5)), report
     )
     if found is not None:
-        return search.verdict(found, reason or found.failing.reason)
+        return trials.told(found, reason)
     if wrong:
         return failed(reason, figure=wrong[0].drawn())
     return passed(
@@ -203,16 +203,4 @@ def _misconception(wrong: list[str]) -> str:
     return next((told for names, told in MISCONCEPTIONS if names <= set(wrong)), "")
 
 
-VOTE = Exercise(
-    "grant_vote",
-    judge_vote,
-    [
-        "Two things have to hold: the vote is free, and the candidate's log is at least as up to "
-        "date as your own.",
-        "The vote is free when voter.vote is empty, or has gone to this very candidate; or when "
-        "request.term is a later one than voter.term (in which no vote was given yet).",
-        "Which log is more up to date? The one whose last entry has the later term; of two that "
-        "end in the same term, the longer. Python compares tuples just so: (term, index) >= "
-        "(term, index).",
-    ],
-)
+VOTE = Exercise("grant_vote", judge_vote)

@@ -102,15 +102,4 @@ def _misjudged(log: Log, refusal: Message, answer: int, right: int) -> Wrong | N
     )
 
 
-REPAIR = Exercise(
-    "next_index",
-    judge_repair,
-    [
-        "refusal.reject_hint is the last index at which the logs may agree, as the follower sees "
-        "it. Begin there: nothing later needs to be tried.",
-        "The follower's entry at that index is of term refusal.log_term, and terms never fall "
-        "along a log. If the leader's entry there is of a later term, can the follower have it?",
-        "Go down from refusal.reject_hint while log.term(index) > refusal.log_term. Where you "
-        "stop the logs may agree; the entry after that is the next to send.",
-    ],
-)
+REPAIR = Exercise("next_index", judge_repair)

@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 from kube_edu import Cluster
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Exercise, Report, Verdict, passed
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.parting import parting
-from kube_edu.classroom.search import first_failing, shrink, without_one
+from kube_edu.classroom.search import without_one
+from kube_edu.classroom.trial import Failure, Search, Trial
 from kube_edu.controllers.replicaset import ReplicaSetController, manage_replicas
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, Lane, Mark, pod_lanes, timeline
@@ -78,12 +78,11 @@ class Case:
     def __str__(self) -> str:
         return ", then ".join([f"{self.replicas} wanted", *self.steps])
 
-
-@dataclass(frozen=True)
-class Failure:
-    reason: str
-    cluster: Cluster
-    marks: tuple[Mark, ...]
+    def simpler(self) -> Iterator[Case]:
+        for steps in without_one(self.steps):
+            yield replace(self, steps=steps)
+        if self.replicas > 1:
+            yield replace(self, replicas=self.replicas - 1)
 
 
 FIRST_CASES = (
@@ -96,25 +95,27 @@ FIRST_CASES = (
 )
 
 
+REMEMBERS = (
+    "it remembers what it did: the same run, done once more, goes otherwise. A controller "
+    "that restarts knows nothing but what is there: look at pods, and keep nothing."
+)
+
+
 def judge_replicas(answer: Callable[..., Any], report: Report) -> Verdict:
     """Plug it into running clusters; what happens to them grows from case to case."""
-    tried = 0
-
-    def judge(case: Case) -> Failure | None:
-        nonlocal tried
-        tried += 1
-        report(f"run {tried}: {case}")
-        return _Run(case, answer).failure()
-
-    found = first_failing([*FIRST_CASES, *_random_cases()], judge)
+    cases = [*FIRST_CASES, *_random_cases()]
+    trials = Search[Case](
+        lambda case: _Run(case, answer),
+        lambda case: _Run(case, manage_replicas),
+        _telling,
+        tries=12,
+    )
+    well = trials.find(cases[:1], report) is None
+    found = trials.find(cases[1:] if well else cases, report)
     if found is None:
-        return passed(f"{tried} clusters, each with its own failures: always the right pods.")
-    case, failure = _explained(found, judge)
-    reference = _Run(case, manage_replicas)
-    reference.failure()
-    details = [f"the smallest case (seed {case.seed}): {case}"]
-    apart = parting(failure.cluster.trace, reference.cluster.trace, _telling)
-    return failed(failure.reason, *details, *([apart] if apart else []), figure=_drawn(failure))
+        return passed(f"{len(cases)} clusters, each with its own failures: always the right pods.")
+    forgets = not well or trials.find(cases[:1], report) is None
+    return trials.told(found, "" if forgets else REMEMBERS)
 
 
 def _telling(event: Event) -> Any:
@@ -125,20 +126,6 @@ def _telling(event: Event) -> Any:
     if what["user"] != _CONTROLLER or what["verb"] == "patch":
         return None
     return what["verb"], what["object"] if what["verb"] == "delete" else ""
-
-
-def _explained(
-    found: tuple[Case, Failure], judge: Callable[[Case], Failure | None]
-) -> tuple[Case, Failure]:
-    """The smallest case that fails; unless the very first, which went well, now fails too."""
-    again = judge(FIRST_CASES[0]) if found[0] != FIRST_CASES[0] else None
-    if again is None:
-        return shrink(found, _simpler, judge, tries=12)
-    reason = (
-        "it remembers what it did: the same run, done once more, goes otherwise. A controller "
-        "that restarts knows nothing but what is there: look at pods, and keep nothing."
-    )
-    return FIRST_CASES[0], replace(again, reason=reason)
 
 
 def replicas_by(answer: Callable[..., Any]) -> dict[str, Manage]:
@@ -160,7 +147,7 @@ def _in_default(manage: Manage) -> dict[str, Manage]:
     return {"replicaset.manage_replicas": either}
 
 
-class _Run:
+class _Run(Trial):
     """A cluster with the student's function in it, and all that is seen of both."""
 
     def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
@@ -171,8 +158,9 @@ class _Run:
         self._wanted = case.replicas
         roles = _in_default(self._manage)
         self.cluster = Cluster(nodes=2, etcd_members=1, seed=case.seed, roles=roles)
+        self.trace = self.cluster.trace
 
-    def failure(self) -> Failure | None:
+    def run(self) -> Failure | None:
         """Run the case until something is wrong, or to its end."""
         self.cluster.apply(REPLICASET.format(replicas=self.case.replicas))
         self._mark(f"{self.case.replicas} wanted")
@@ -183,7 +171,15 @@ class _Run:
                 self._do(step)
                 self._pass(SETTLE)
         reason = self._wrong() or self._unsettled()
-        return Failure(reason, self.cluster, tuple(self.marks)) if reason else None
+        return Failure(reason) if reason else None
+
+    def details(self) -> Sequence[str]:
+        return [f"the smallest case (seed {self.case.seed}): {self.case}"]
+
+    def drawn(self) -> Figure:
+        since, now = self.marks[0].time, self.cluster.now
+        lanes: list[Lane] = pod_lanes(self.cluster.trace, "pods/default/", now, since)
+        return timeline("What happened to the pods", lanes[:24], self.marks)
 
     async def _manage(self, pods: Sequence[Object], replicaset: Object, control: Any) -> None:
         """The role: the student's function, with its hands watched. After a slip it does no
@@ -337,30 +333,4 @@ def _random_cases() -> Iterator[Case]:
         yield Case(seed, random.randint(1, 3), tuple(drawn))
 
 
-def _simpler(case: Case) -> Iterator[Case]:
-    for steps in without_one(case.steps):
-        yield replace(case, steps=steps)
-    if case.replicas > 1:
-        yield replace(case, replicas=case.replicas - 1)
-
-
-def _drawn(failure: Failure) -> Figure:
-    since = failure.marks[0].time
-    cluster = failure.cluster
-    lanes: list[Lane] = pod_lanes(cluster.trace, "pods/default/", cluster.now, since)
-    return timeline("What happened to the pods", lanes[:24], failure.marks)
-
-
-REPLICAS = Exercise(
-    "manage_replicas",
-    judge_replicas,
-    [
-        'How many are missing? replicaset["spec"]["replicas"] - len(pods). If the number is '
-        "positive create so many, if it is negative delete so many, if it is 0 do nothing. You "
-        "are called again and again; do not remember anything between calls.",
-        "Every call of control.create(replicaset) and control.delete(pod) is to be awaited: "
-        "`await control.create(replicaset)`, one for each pod.",
-        "Which pods to delete? Those that serve nobody, first: sort them by whether they have a "
-        "condition of type Ready with status True (False sorts before True).",
-    ],
-)
+REPLICAS = Exercise("manage_replicas", judge_replicas)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kube_edu import Cluster
-from kube_edu.classroom.exercise import Exercise, Lab, Question, Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Exercise, Lab, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.viz import Table
 from kube_edu.viz.cluster import Snapshot, draw_cluster, snapshot
@@ -105,43 +105,5 @@ def _misreading(nodes: Sequence[Object], named: list[str], right: list[str]) -> 
     return f"your list is {named}: {strangers[0]} is in it once too often, or is no node at all."
 
 
-lab = Lab(
-    [
-        Exercise(
-            "ready_nodes",
-            judge_ready_nodes,
-            [
-                "Print one node and look at its status: it has a list of conditions.",
-                'Each condition has a type and a status. Look for the type "Ready"; its status is '
-                'a text: "True", "False" or "Unknown".',
-                "For each node: does any of its conditions have type Ready and status True? If "
-                'so, node["metadata"]["name"] belongs in the list. A new node may have no status '
-                "yet: .get() with a default helps.",
-            ],
-        )
-    ],
-    {
-        "after the crash": Question(
-            "b",
-            {
-                "a": "Nothing tells the control plane at that moment: a machine without power "
-                "sends no farewell. Look at the next cell: the node still says Ready.",
-                "b": "The control plane only notices that the kubelet's reports stop. It waits for "
-                "them (50 seconds in Kubernetes 1.33) before it calls the node NotReady.",
-                "c": "A node is an object in the store, and stays one until somebody deletes it. "
-                "What changes is its status, and not at once.",
-            },
-        ),
-        "who may write": Question(
-            "c",
-            {
-                "a": "It never does: the scheduler asks the API server to bind a pod to a node, "
-                "and the API server writes that down.",
-                "b": "It watches the API server, and reports to it. It has never heard of etcd.",
-                "c": "Everyone else goes through the API server: it is the only door to the store, "
-                "so there is one place to check who may do what, and what is valid.",
-            },
-        ),
-    },
-)
+lab = Lab.written("00-welcome", Exercise("ready_nodes", judge_ready_nodes))
 check, hint, predict = lab.check, lab.hint, lab.predict
