@@ -111,12 +111,17 @@ class Watcher:
     def put(self, event: Event, revision: int) -> None:
         if revision <= self.since:
             return
-        if len(self._events) >= self._room:
+        if self.full:
             self.stop()
             return
         if not self._events:
             self._news.set()
         self._events.append(event)
+
+    @property
+    def full(self) -> bool:
+        """Whether one event more would be too many."""
+        return len(self._events) >= self._room
 
     def stop(self) -> None:
         """Nothing more will come; what waits may still be read."""

@@ -19,6 +19,12 @@ from kube_edu.cluster import APISERVER
 from kube_edu.host import decoded
 
 MERGE_PATCH = "application/merge-patch+json"
+PATH = "/api/v1/namespaces/default/configmaps"
+
+
+def configmap(name: str, **data: str) -> Object:
+    meta = {"name": name}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,10 +10,12 @@ from typing import Any
 from kube_edu import Cluster
 from kube_edu.api.patch import merge_patch
 from kube_edu.classroom.api_requests import MERGE_PATCH, Api
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed, prose
 from kube_edu.classroom.guard import Guard, first_difference
 from kube_edu.classroom.search import first_failing, shrink
 from kube_edu.viz.merge import three_way
+
+REASONS: dict[str, str] = prose("06-api-server")["reasons"]["merge_patch"]
 
 SEEDS, PATCHES = 50, 20
 NAMES = ("labels", "spec", "color", "size", "ports")
@@ -53,7 +55,7 @@ def judge_merge_patch(answer: Callable[..., Any], report: Report) -> Verdict:
             figure=three_way(
                 "The smallest patch that goes wrong",
                 {"the object": case.target, "the patch": case.patch},
-                {"yours": _shown(yours), "right": right},
+                {"yours": "None" if yours is None else yours, "right": right},
                 "above: what there is, and the patch; below: what comes of it",
             ),
         )
@@ -87,9 +89,9 @@ def _live(answer: Callable[..., Any]) -> str:
     path = "/api/v1/namespaces/default/configmaps/greeting"
     answered = Api(cluster)("PATCH", path, PATCH, MERGE_PATCH)
     found = cluster.get("configmap/greeting") or {"metadata": {}}
-    if found.get("data") == {"color": "blue", "size": "small"}:
-        if found["metadata"].get("labels") == {"app": "shop"}:
-            return ""
+    patched = [found["metadata"].get("labels"), found.get("data")]
+    if patched == [{"app": "shop"}, {"color": "blue", "size": "small"}]:
+        return ""
     return f"in a running cluster a PATCH is answered with {answered}"
 
 
@@ -147,71 +149,45 @@ def why(target: Any, patch: Any, yours: Any) -> str:
     if not isinstance(patch, dict):
         return _why_replaced(target, patch, yours)
     if not isinstance(yours, dict):
-        return f"a patch that is an object makes an object; yours is {yours!r:.40}."
+        return REASONS["no object"].format(yours=yours)
     was = target if isinstance(target, dict) else {}
     for name in [*patch, *(name for name in was if name not in patch)]:
         if name not in patch:
             if name not in yours:
-                return (
-                    f"{name!r} is gone, though the patch does not name it. A patch says what "
-                    "changes; what it does not name stays as it is, at every depth."
-                )
+                return REASONS["not named"].format(name=name)
             if not same(yours[name], was[name]):
-                return f"{name!r} has changed, though the patch does not name it."
+                return REASONS["changed"].format(name=name)
         elif patch[name] is None:
             if name in yours:
-                return _why_not_removed(name, was, yours[name], target)
+                return REASONS[_not_removed(name, target, yours[name])].format(name=name)
         elif name not in yours:
             return _why_missing(patch[name])
         elif not same(yours[name], merge_patch(was.get(name), patch[name])):
             return why(was.get(name), patch[name], yours[name])
     extra = [name for name in yours if name not in was and name not in patch]
-    return f"it makes {extra[0]!r}, which neither the object nor the patch has."
+    return REASONS["more"].format(name=extra[0])
 
 
-def _why_not_removed(name: str, was: Any, yours: Any, target: Any) -> str:
-    if name in was and yours is not None:
-        return f"null removes: {name!r} should be gone."
-    if isinstance(target, dict) and name in was:
-        return f"null does not mean the value null; it removes: {name!r} should be gone."
-    if isinstance(target, dict):
-        return (
-            f"there is no {name!r} to remove, and now there is one that is null: null only ever "
-            "removes. No member of the result is null."
-        )
-    return (
-        "the patch has an object where the target has none, and it was taken as it is, with its "
-        "nulls. It is merged into an empty object: what it removes does not come into being."
-    )
+def _not_removed(name: str, target: Any, yours: Any) -> str:
+    if not isinstance(target, dict):
+        return "null in new"
+    if name not in target:
+        return "null made"
+    return "null stored" if yours is None else "not removed"
 
 
-def _why_missing(patch: Any) -> str:
-    if not patch and not isinstance(patch, dict):
-        return (
-            f"{patch!r} is a value like any other. Only null removes: ask `is None`, for "
-            '0, "", false and [] are not null.'
-        )
-    if patch == {}:
-        return "an empty object in the patch makes one where there is none."
-    return "something that the patch brings is not there."
+def _why_missing(value: Any) -> str:
+    if value == {}:
+        return REASONS["empty object"]
+    return REASONS["missing"] if value else REASONS["empty"].format(value=value)
 
 
-def _why_replaced(target: Any, patch: Any, yours: Any) -> str:
-    if isinstance(patch, list) and isinstance(target, list):
-        return (
-            "a list takes the place of the list that was there: a merge patch knows no parts of "
-            "lists. (Kubernetes' own strategic merge patch does.)"
-        )
-    if isinstance(patch, list) and None in patch:
-        return (
-            "a list is taken as it is, and the nulls in it stay: null removes only where it is "
-            "the value of a member."
-        )
-    return f"{patch!r} should take the place of {target!r:.40}; yours is {yours!r:.40}."
+def _why_replaced(target: Any, value: Any, yours: Any) -> str:
+    if isinstance(value, list) and isinstance(target, list):
+        return REASONS["lists"]
+    if isinstance(value, list) and None in value:
+        return REASONS["nulls in lists"]
+    return REASONS["replaced"].format(value=value, target=target, yours=yours)
 
 
-def _shown(yours: Any) -> Any:
-    return "None" if yours is None else yours
-
-
-PATCHING = Exercise("merge_patch", judge_merge_patch, [])
+PATCHING = Exercise("merge_patch", judge_merge_patch)
