@@ -1,6 +1,7 @@
 """Figures: pure functions from a trace or a state to a picture that also says itself in words."""
 
 from kube_edu.viz.cluster import cluster_picture
+from kube_edu.viz.fan_out import fan_out
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.merge import three_way
 from kube_edu.viz.objects import object_graph
@@ -13,6 +14,7 @@ from kube_edu.viz.tables import Table
 from kube_edu.viz.timeline import Lane, Mark, host_lanes, pod_lanes, timeline
 from kube_edu.viz.traffic import traffic
 from kube_edu.viz.verdict import gate_verdict
+from kube_edu.viz.walk import request_walk
 
 __all__ = [
     "Figure",
@@ -21,11 +23,13 @@ __all__ = [
     "Rider",
     "Table",
     "cluster_picture",
+    "fan_out",
     "gate_verdict",
     "host_lanes",
     "object_graph",
     "pod_lanes",
     "request_path",
+    "request_walk",
     "revisions",
     "ring",
     "role_graph",

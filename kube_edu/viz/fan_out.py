@@ -7,7 +7,7 @@ missed. What had to be handed over a second time did not arrive the first time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kube_edu.trace import Event
@@ -17,6 +17,7 @@ from kube_edu.viz.svg import (
     FAINT,
     GREEN,
     ORANGE,
+    PURPLE,
     RED,
     SOFT,
     Drawing,
@@ -25,7 +26,14 @@ from kube_edu.viz.svg import (
 )
 
 LEFT, STORE, CACHE, FIRST, COLUMN, TOP, ROW = 64.0, 110.0, 250.0, 400.0, 150.0, 96.0, 30.0
-KINDS = {"ADDED": GREEN, "MODIFIED": BLUE, "DELETED": ORANGE}
+APISERVER = "kube-apiserver"
+BEFALLS = {
+    "net.partition": "the network is cut",
+    "net.heal": "the network is whole again",
+    "process.kill": "the API server is killed",
+    "process.start": "and started again",
+}
+KINDS = {"ADDED": GREEN, "MODIFIED": BLUE, "DELETED": ORANGE, "410 Gone": RED, "listed": PURPLE}
 
 
 @dataclass
@@ -61,7 +69,9 @@ def fan_out(trace: Iterable[Event], title: str, resource: str, watchers: Sequenc
             drawing.text(STORE + 10, y - 5, row.text, size=10.5, colour=RED)
         for user, handed in row.handed.items():
             _draw(drawing, places[user], y + (0 if row.revision else 12), handed)
-    drawing.legend(LEFT - 46, bottom + 34, [(c, kind) for kind, c in KINDS.items()])
+    seen = {kind for row in rows for handed in row.handed.values() for _, kind, _ in handed}
+    legend = [(colour, kind) for kind, colour in KINDS.items() if kind in seen]
+    drawing.legend(LEFT - 46, bottom + 34, legend)
     said = "crossed out: did not arrive"
     drawing.text(drawing.width - 18 - width_of(said, 11.5), bottom + 34, said, size=11.5,
                  colour=SOFT)  # fmt: skip
@@ -70,18 +80,28 @@ def fan_out(trace: Iterable[Event], title: str, resource: str, watchers: Sequenc
 
 def rows_of(trace: Iterable[Event], resource: str, watchers: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
+    since = 0  # what was handed over after the last cut was lost, if it had to be listed
     last: dict[tuple[str, int], tuple[list[tuple[int, str, bool]], int]] = {}
-    for event in trace:
+    for event in _writes_first(list(trace)):
         fields = event.fields
-        if event.kind in ("net.partition", "net.heal"):
-            cut = event.kind == "net.partition"
-            rows.append(Row(event.time, "the network is cut" if cut else "whole again"))
+        if event.kind in BEFALLS and fields.get("process", APISERVER) == APISERVER:
+            rows.append(Row(event.time, BEFALLS[event.kind]))
+            since = len(rows) if event.kind == "net.partition" else since
         elif not str(fields.get("object", "")).startswith(f"{resource}/"):
             continue
         elif event.kind == "api.write":
             name = fields["object"].rpartition("/")[2]
             rows.append(Row(event.time, f"{fields['rv']}: {fields['verb']} {name}", fields["rv"]))
-        elif event.kind == "api.watch" and fields["user"] in watchers and rows:
+        elif not rows or fields.get("user") not in watchers:
+            continue
+        elif event.kind == "api.gate" and fields["verb"] == "list":
+            for row in rows[since:]:
+                lost = [(rv, kind, not rv) for rv, kind, _ in row.handed.pop(fields["user"], [])]
+                row.handed |= {fields["user"]: lost} if lost else {}
+            rows[-1].handed.setdefault(fields["user"], []).append((0, "listed", True))
+        elif event.kind == "api.watch" and fields["type"] == "ERROR":
+            rows[-1].handed.setdefault(fields["user"], []).append((0, "410 Gone", True))
+        elif event.kind == "api.watch":
             user, revision = fields["user"], fields["rv"]
             if (user, revision) in last:
                 earlier, place = last[user, revision]
@@ -92,15 +112,31 @@ def rows_of(trace: Iterable[Event], resource: str, watchers: Sequence[str]) -> l
     return rows
 
 
+def _writes_first(trace: Sequence[Event]) -> Iterator[Event]:
+    """In order, but for writes whose first watcher heard of them before the writer did."""
+    writes = {_write(event): event for event in trace if event.kind == "api.write"}
+    for event in trace:
+        if event.kind in ("api.write", "api.watch") and _write(event) in writes:
+            yield writes.pop(_write(event))
+        if event.kind != "api.write":
+            yield event
+
+
+def _write(event: Event) -> tuple[str, int]:
+    return event.fields["object"], event.fields["rv"]
+
+
 def _draw(drawing: Drawing, x: float, y: float, handed: Sequence[tuple[int, str, bool]]) -> None:
     drawing.arrow((CACHE + 6, y), (x - 8, y), colour=KINDS[handed[-1][1]], thick=1.1)
-    step = min(34.0, (COLUMN - 30) / len(handed))
-    for number, (revision, kind, arrived) in enumerate(handed):
-        place = x + step * number
-        drawing.circle(place, y, 5, fill=KINDS[kind])
-        drawing.text(place + 7, y - 4, str(revision), size=9.5, colour=SOFT)
+    labels = [str(revision or kind) for revision, kind, _ in handed]
+    widths = [18 + width_of(label, 9.5) for label in labels]
+    squeeze = min(1.0, (COLUMN - 16) / sum(widths))
+    for label, width, (_, kind, arrived) in zip(labels, widths, handed, strict=True):
+        drawing.circle(x, y, 5, fill=KINDS[kind])
+        drawing.text(x + 7, y - 4, label, size=9.5, colour=SOFT)
         if not arrived:
-            drawing.cross(place, y)
+            drawing.cross(x, y)
+        x += squeeze * width
 
 
 def _words(title: str, rows: Sequence[Row]) -> str:
@@ -109,7 +145,7 @@ def _words(title: str, rows: Sequence[Row]) -> str:
         lines.append(f"  {row.time:7.2f} s  {row.text}")
         for user, handed in row.handed.items():
             said = ", ".join(
-                f"{kind} {revision}{'' if arrived else ' (did not arrive)'}"
+                f"{kind} {revision or ''}{'' if arrived else ' (did not arrive)'}".rstrip()
                 for revision, kind, arrived in handed
             )
             lines.append(f"             to {user}: {said}")
