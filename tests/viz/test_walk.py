@@ -8,7 +8,8 @@ from kube_edu.classroom.onlookers import Onlookers
 from kube_edu.viz import request_walk
 
 STATIONS = ["What is asked?", "Who are you?", "May you?", "Should it be changed?",
-            "Is it allowed?", "Is it still current?", "The answer", "Who wants to know?"]  # fmt: skip
+            "Is it allowed?", "Is it still current?", "The answer",
+            "Who wants to know?"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
