@@ -11,13 +11,15 @@ import yaml
 
 from kube_edu import Cluster
 from kube_edu.api.status import ApiError
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, passed
+from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import Guard, Slip
-from kube_edu.classroom.trial import Failure, Search, Trial
+from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, traffic
 
 Object = dict[str, Any]
+
+because = Reasons("02-declarative", "expose")
 
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
 CLIENT = {
@@ -71,18 +73,6 @@ APPS = (
 )  # fmt: skip
 
 
-def judge_expose(answer: Callable[..., Any], report: Report) -> Verdict:
-    """Every app in a cluster of its own: declare, apply, and ask through DNS and the rules."""
-    guard = Guard(answer)
-    trials = Search[App](
-        lambda app: Exposed(app, guard.call), lambda app: Exposed(app, expose), _telling
-    )
-    found = trials.find(APPS, report)
-    if found is not None:
-        return trials.told(found)
-    return passed(f"{len(APPS)} Deployments, each reached through its Service and no other.")
-
-
 def _telling(event: Event) -> Any:
     """Endpoints, rules, and the way of the packets."""
     if event.kind == "api.write" and event.fields["object"].startswith("endpoint"):
@@ -131,30 +121,30 @@ def deployment(app: App, name: str = "", labels: dict[str, str] | None = None) -
 
 
 class Exposed(Trial):
-    """An app, and the Service that an answer declares for it."""
+    """An app in a cluster of its own: an answer declares a Service for it, that is applied, and a
+    client asks through DNS and the rules."""
 
-    def __init__(self, app: App, answer: Callable[[Object], Any]) -> None:
-        self.app, self.answer = app, answer
+    def __init__(self, app: App, answer: Callable[..., Any]) -> None:
+        self.app, self.guard = app, Guard(answer)
         self.service: Any = None
         self.pods: Sequence[Object] = ()
 
     def run(self) -> Failure | None:
-        app, service = self.app, self.answer(deployment(self.app))
+        app, service = self.app, self.guard.call(deployment(self.app))
         if not isinstance(service, dict):
             kind = type(service).__name__
             raise Slip(f"it should return a Service, a dict, and returned {kind}")
         self.service = service
-        if reason := _wrong_identity(app, service):
-            return Failure(reason)
+        if wrong := _wrong_identity(app, service):
+            return wrong
         try:
             cluster, answers = _run(app, service)
         except ApiError as error:
-            return Failure(f"the API server refuses the Service: {error}")
+            return because("invalid", error=error)
         self.trace = cluster.trace
         pods = cluster.objects("pods", app.namespace)
         self.pods = tuple(pod for pod in pods if pod["metadata"]["name"] != "client")
-        reason = _misled(app, service, self.pods, answers)
-        return Failure(reason) if reason else None
+        return _misled(app, service, self.pods, answers)
 
     def details(self) -> Sequence[str]:
         return ["your Service:\n" + yaml.safe_dump(self.service, sort_keys=False).rstrip()]
@@ -198,54 +188,50 @@ def _ask(cluster: Cluster, url: str) -> str:
     return answer.body if answer.ok else f"error: {answer.error}"
 
 
-def _wrong_identity(app: App, service: Object) -> str:
-    kind = service.get("kind")
-    metadata = service.get("metadata") if isinstance(service.get("metadata"), dict) else {}
-    assert metadata is not None
+def _wrong_identity(app: App, service: Object) -> Failure | None:
+    version, kind = service.get("apiVersion"), service.get("kind")
+    metadata = service.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
     name, namespace = metadata.get("name"), metadata.get("namespace", "default")
-    if service.get("apiVersion") != "v1" or kind != "Service":
-        given = f"apiVersion {service.get('apiVersion')!r} and kind {kind!r}"
-        return f'an object says what it is: apiVersion "v1" and kind "Service"; yours has {given}.'
+    if version != "v1" or kind != "Service":
+        return because("no Service", version=version, kind=kind)
     if name != app.name:
-        return (f"clients look for a Service with the name of the Deployment, {app.name!r}; "
-                f"yours is called {name!r}.")  # fmt: skip
+        return because("another name", app=app, name=name)
     if namespace != app.namespace:
-        return (f"the Deployment is in namespace {app.namespace!r}, your Service in {namespace!r}: "
-                "a Service selects pods of its own namespace only.")  # fmt: skip
-    return ""
+        return because("another namespace", app=app, namespace=namespace)
+    return None
 
 
-def _misled(app: App, service: Object, pods: Sequence[Object], answers: list[str]) -> str:
+def _misled(
+    app: App, service: Object, pods: Sequence[Object], answers: list[str]
+) -> Failure | None:
     """Why the traffic did not go where it should, judged by who answered."""
-    own = [
-        pod["metadata"]["name"]
-        for pod in pods
-        if pod["metadata"]["name"].startswith(f"{app.name}-")
-    ]
-    strangers = [name for name in answers if name not in own and not name.startswith("error")]
-    errors = [name for name in answers if name.startswith("error")]
-    if strangers:
-        return (f"pod {strangers[0]} answered, which is another Deployment's: the selector "
-                f"{_selector(service)} matches its pods too.")  # fmt: skip
-    if not errors:
-        return ""
-    labels = [pod["metadata"]["labels"] for pod in pods if pod["metadata"]["name"] in own]
+    labels = {pod["metadata"]["name"]: pod["metadata"]["labels"] for pod in pods
+              if pod["metadata"]["name"].startswith(f"{app.name}-")}  # fmt: skip
+    errors = [name.removeprefix("error: ") for name in answers if name.startswith("error: ")]
+    strangers = [name for name in answers if name not in labels and not name.startswith("error: ")]
     selector = service["spec"].get("selector") or {}
-    matched = selector and all(labels[0].get(key) == value for key, value in selector.items())
-    if not matched:
-        told = {key: value for key, value in labels[0].items() if key != "pod-template-hash"}
-        return (f"the selector {_selector(service)} matches none of the pods, which have "
-                f"the labels {told}: the Service has no endpoints.")  # fmt: skip
+    if strangers:
+        return because("strangers", pod=strangers[0], selector=selector or "(none)")
+    if not errors:
+        return None
+    [its, *_] = labels.values()
+    if not selector or not selector.items() <= its.items():
+        told = {key: value for key, value in its.items() if key != "pod-template-hash"}
+        return because("no endpoints", selector=selector or "(none)", labels=told)
     ports = [port.get("port") for port in service["spec"].get("ports", [])]
     if 80 not in ports:
-        return f"clients ask port 80, and the Service has only {ports}: no rule is about port 80."
-    return (f"the packets reach the pods at a port where nothing listens: the container listens on "
-            f"{app.port}, and a targetPort that is left out is the same as port. curl says: "
-            f"{errors[0].removeprefix('error: ')}.")  # fmt: skip
+        return because("another port", ports=ports)
+    return because("another target", app=app, error=errors[0])
 
 
-def _selector(service: Object) -> Any:
-    return service["spec"].get("selector") or "(none)"
-
-
-EXPOSE = Exercise("expose", judge_expose)
+EXPOSE = Exercise(
+    "expose",
+    Judge(
+        Exposed,
+        expose,
+        lambda: APPS,
+        "{runs} Deployments, each reached through its Service and no other.",
+        _telling,
+    ),
+)

@@ -8,19 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 from kube_edu.classroom.checkers.raft_safety import leader_completeness
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed, prose
+from kube_edu.classroom.exercise import prose
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_member import Disk
-from kube_edu.classroom.raft_plans import blackout, mixed, rivals, weather
-from kube_edu.classroom.raft_search import holds, live, safe, search
+from kube_edu.classroom.raft_plans import blackout, rivals, weather
+from kube_edu.classroom.raft_search import Played, exercise, holds, live, safe
 from kube_edu.raft import HardState, RaftNode
 from kube_edu.viz.tables import Table
 
-SEEDS = 50
 NEEDED = ("term", "vote", "log")
 
 Object = dict[str, Any]
+Survives = Callable[[Object], Object]
 Keep = Callable[[RaftNode, Disk], Disk]
 
 REASONS = prose("04-raft-elections")["reasons"]["survives"]
@@ -41,23 +41,26 @@ EXAMPLE = {
 """What the student's function is given."""
 
 
-def judge_survives(answer: Callable[..., Any], report: Report) -> Verdict:
-    """Power cuts in the middle of elections and after commits: a member comes back with what it
-    kept."""
-    guard = Guard(answer)
-    kept = _kept(guard, EXAMPLE)
-    missing = tuple(name for name in NEEDED if name not in kept)
+class PowerCuts(Played):
+    """In the middle of elections and after commits: a member comes back with what it kept."""
+
     checks = (holds(leader_completeness), safe, live)  # what is lost is told first
-    trials = search(lambda plan: World(plan, keep=_keeper(guard)), World, checks)
-    found = trials.find(mixed(SEEDS, (rivals, 3), (blackout, 3), (rivals, 5), (weather, 3)), report)
-    forgets = f"it forgets {' and '.join(missing)}: each stands for a promise that it gave."
-    reason = FORGETS.get(" ".join(missing), forgets) if missing else ""
-    if found is not None:
-        return trials.told(found, reason)
-    excess = [name for name in kept if name in KEEPS]
-    if missing or excess:
-        return failed(reason or KEEPS[excess[0]], figure=_compared(kept))
-    return passed(f"{SEEDS} clusters with power cuts: nobody votes twice, and nothing is lost.")
+
+    @staticmethod
+    def reference(state: Object) -> Object:
+        return {name: state[name] for name in (*NEEDED, "commit")}
+
+    def played_by(self, answer: Survives) -> World:
+        return World(self.plan, keep=_keeper(Guard(answer)))
+
+    @staticmethod
+    def exam(answer: Survives) -> tuple[str, Table]:
+        kept = _kept(Guard(answer), EXAMPLE)
+        missing = [name for name in NEEDED if name not in kept]
+        excess = [KEEPS[name] for name in kept if name in KEEPS]
+        forgets = f"it forgets {' and '.join(missing)}: each stands for a promise that it gave."
+        reason = FORGETS.get(" ".join(missing), forgets) if missing else "".join(excess[:1])
+        return reason, _compared(kept)
 
 
 def _compared(kept: list[str]) -> Table:
@@ -109,4 +112,9 @@ def _kept(guard: Guard, state: Object) -> list[str]:
     return list(result)
 
 
-SURVIVES = Exercise("survives", judge_survives)
+SURVIVES = exercise(
+    PowerCuts,
+    "survives",
+    "with power cuts: nobody votes twice, and nothing is lost.",
+    (rivals, 3), (blackout, 3), (rivals, 5), (weather, 3),
+)  # fmt: skip

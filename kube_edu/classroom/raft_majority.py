@@ -6,33 +6,18 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed, prose
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plan import Plan, names
-from kube_edu.classroom.raft_plans import halves, losses, mixed, rivals
-from kube_edu.classroom.raft_search import search
+from kube_edu.classroom.raft_plan import names
+from kube_edu.classroom.raft_plans import halves, losses, rivals
+from kube_edu.classroom.raft_search import Played, exercise
+from kube_edu.classroom.trial import Reasons
 from kube_edu.raft import ConfState, RaftNode
 
-SEEDS = 50
 LARGEST = 7
 """Clusters of up to so many members are tried on paper."""
 
 Enough = Callable[[list[str], list[str]], bool]
-
-
-def judge_enough(answer: Callable[..., Any], report: Report) -> Verdict:
-    """Let it decide every election (and every other question that wants a majority)."""
-    enough = _guarded(answer)
-    trials = search(lambda plan: _world(plan, enough))
-    reason = _misconception(enough)
-    plans = mixed(SEEDS, (halves, 4), (losses, 3), (halves, 5), (losses, 5), (rivals, 3))
-    found = trials.find(plans, report)
-    if found is not None:
-        return trials.told(found, reason)
-    if reason:
-        return failed(reason)
-    return passed(f"{SEEDS} clusters of 3 to 5 members: never two leaders in a term, never none.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +30,29 @@ class CountedBy(ConfState):
         return self.enough(list(names), list(self.voters))
 
 
-def _world(plan: Plan, enough: Enough) -> World:
-    def make(name: str, members: tuple[str, ...], **settings: Any) -> RaftNode:
-        node = RaftNode(name, members, **settings)
-        node.conf = CountedBy(voters=members, enough=enough)
-        return node
+class Elected(Played):
+    """The answer decides every election (and every other question that wants a majority)."""
 
-    return World(plan, make=make)
+    @staticmethod
+    def reference(yes: list[str], members: list[str]) -> bool:
+        return 2 * len(yes) > len(members)
+
+    def played_by(self, answer: Enough) -> World:
+        enough = _guarded(answer)
+
+        def make(name: str, members: tuple[str, ...], **settings: Any) -> RaftNode:
+            node = RaftNode(name, members, **settings)
+            node.conf = CountedBy(voters=members, enough=enough)
+            return node
+
+        return World(self.plan, make=make)
+
+    @staticmethod
+    def exam(answer: Enough) -> tuple[str, None]:
+        return _misconception(_guarded(answer)), None
 
 
-def _guarded(answer: Callable[..., Any]) -> Enough:
+def _guarded(answer: Enough) -> Enough:
     guard = Guard(answer)
     known: dict[tuple[tuple[str, ...], int], bool] = {}
 
@@ -82,8 +80,7 @@ WAYS: dict[str, Callable[[int, int], bool]] = {
     "two thirds": lambda yes, size: 3 * yes >= 2 * size,
 }
 """Other ways to count."""
-REASONS: dict[str, str] = prose("04-raft-elections")["reasons"]["enough"]
-"""What each leads to."""
+because = Reasons("04-raft-elections", "enough")
 
 
 def _misconception(enough: Enough) -> str:
@@ -93,19 +90,18 @@ def _misconception(enough: Enough) -> str:
     counted = [enough(list(names(size)[:yes]), list(names(size))) for yes, size in cases]
     for name, way in WAYS.items():
         if counted == [way(yes, size) for yes, size in cases]:
-            return REASONS[name]
+            return because(name).reason
     for (yes, size), says in zip(cases, counted, strict=True):
         if says and 2 * yes <= size:
-            return (
-                f"{yes} of {size} votes are enough for it: those that are left could elect another "
-                "leader in the same term."
-            )
+            return because("too few", yes=yes, size=size).reason
         if not says and 2 * yes > size:
-            return (
-                f"{yes} of {size} are a majority, and it says that they are not: with "
-                f"{size - yes} down nobody is elected, though those that are left could."
-            )
+            return because("too many", yes=yes, size=size, down=size - yes).reason
     return ""
 
 
-ENOUGH = Exercise("enough", judge_enough)
+ENOUGH = exercise(
+    Elected,
+    "enough",
+    "of 3 to 5 members: never two leaders in a term, never none.",
+    (halves, 4), (losses, 3), (halves, 5), (losses, 5), (rivals, 3),
+)  # fmt: skip

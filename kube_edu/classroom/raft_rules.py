@@ -7,22 +7,22 @@ the same way; then it is drawn, and goes on, to see what comes of it.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kube_edu.classroom import trial
 from kube_edu.classroom.checkers.raft_safety import check as check_promises
-from kube_edu.classroom.exercise import Report, Verdict, passed
+from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import Guard, untouched
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_scenes import random_plans
+from kube_edu.classroom.trial import Answer, Failure, Judge, Trial
 from kube_edu.raft import Rules
 from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.logs import LogMark, LogRow, log_rows, logs
+from kube_edu.viz.logs import LogRow, log_rows, logs
 from kube_edu.viz.space_time import space_time
 
 SEEDS = 50
@@ -32,52 +32,49 @@ ROWS = 20
 """Of the space-time diagram: the last moments before the wrong step are what matters."""
 
 
-@dataclass(frozen=True)
-class Wrong:
-    """A call that went wrong. `about` names the misconception in a few words, `reason` is a
-    sentence on this very case, and the logs show it."""
-
-    about: str
-    reason: str
-    rows: Sequence[LogRow] = ()
-    marks: Sequence[LogMark] = ()
-
-
-class Trial(trial.Trial):
-    """A run of a plan, in which one rule is the student's."""
+class RuleRun(Trial):
+    """A run of a plan, in which one rule is the student's; subclasses say which."""
 
     trace: Trace
 
-    def __init__(self, plan: Plan, watch: Watch, guard: Guard) -> None:
+    def __init__(self, plan: Plan, answer: Answer) -> None:
         self.plan = plan
-        self.wrong: Wrong | None = None
-        self.at = 0
+        self.guard = Guard(answer)
+        self.wrong: Failure | None = None
+        """`kind` is the misconception, `at` the places in the logs that show it."""
+        self.rows: Sequence[LogRow] = ()
+        self.step = 0
         """Where in the trace the wrong call was made."""
         self.until = 0.0
-        self.world = World(plan, watch(self, guard))
+        self.world = World(plan, self.rules())
         self.trace = self.world.trace
 
-    def run(self) -> Wrong | None:
+    @abstractmethod
+    def rules(self) -> Rules:
+        """Ours, but for the student's, whose calls are watched."""
+
+    def run(self) -> Failure | None:
         """Up to the first call that goes wrong."""
         self.world.run(self.plan.seconds, until=lambda: self.wrong is not None)
         self.until = self.world.now
         return self.wrong
 
-    def found(self, wrong: Wrong | None) -> None:
-        """Note the first call that went wrong."""
+    def found(self, wrong: Failure | None, rows: Sequence[LogRow] = ()) -> None:
+        """Note the first call that went wrong, with the logs at the time."""
         if wrong is not None and self.wrong is None:
-            self.wrong, self.at = wrong, len(self.world.trace) - 1
+            self.wrong, self.step = wrong, len(self.trace) - 1
+            self.rows = rows or world_rows(self.world)
 
-    def step(self) -> int:
+    def _seen(self) -> int:
         """Where in the trace to see it: what the call wrote or committed, or what led to it."""
-        called = self.world.trace[self.at]
+        called = self.trace[self.step]
         there = (
             number
-            for number in range(self.at, min(self.at + 12, len(self.world.trace)))
-            if self.world.trace[number][:2] == called[:2]
-            and self.world.trace[number].kind in ("raft.append", "raft.commit")
+            for number in range(self.step, min(self.step + 12, len(self.trace)))
+            if self.trace[number][:2] == called[:2]
+            and self.trace[number].kind in ("raft.append", "raft.commit")
         )
-        return next(there, self.at)
+        return next(there, self.step)
 
     @cached_property
     def what_comes_of_it(self) -> str:
@@ -89,10 +86,10 @@ class Trial(trial.Trial):
             return f"{broken.time:.2f} s  {broken.promise}: {broken.reason}"
         return self.world.broken
 
-    def alike(self, other: Trial) -> bool:
+    def alike(self, other: RuleRun) -> bool:
         """Do they go wrong in the same way, and does as much come of it?"""
         assert self.wrong is not None and other.wrong is not None
-        return self.wrong.about == other.wrong.about and (
+        return self.wrong.kind == other.wrong.kind and (
             not other.what_comes_of_it or bool(self.what_comes_of_it)
         )
 
@@ -105,31 +102,18 @@ class Trial(trial.Trial):
         wrong = self.wrong
         assert wrong is not None
         return (
-            logs("The logs at the step that goes wrong", wrong.rows, wrong.marks),
-            space_time(self.trace, "The run up to that step", mark=self.step(),
-                       members=self.plan.members, why=wrong.about, rows=ROWS),
+            logs("The logs at the step that goes wrong", self.rows, wrong.at),
+            space_time(self.trace, "The run up to that step", mark=self._seen(),
+                       members=self.plan.members, why=wrong.kind, rows=ROWS),
         )  # fmt: skip
 
 
-Watch = Callable[[Trial, Guard], Rules]
-"""Makes the rules of a world: ours, but for the student's, whose calls it watches."""
-
-
-def judge_rule(
-    watch: Watch, first: Sequence[Plan], answer: Callable[..., Any], report: Report
-) -> Verdict:
-    """Put the answer to the test in the given runs, and in many that chance makes."""
-    guard = Guard(answer)
-    trials = trial.Search[Plan](
-        lambda plan: Trial(plan, watch, guard),
-        lambda plan: Trial(plan, lambda *_: Rules(), guard),
-        _telling,
-    )
-    found = trials.find([*first, *random_plans(SEEDS)], report)
-    if found is not None:
-        return trials.told(found)
-    runs = len(first) + SEEDS
-    return passed(f"{runs} runs with crashes, cuts and lost, late and doubled messages.")
+def exercise(run: type[RuleRun], reference: Answer, *first: Plan) -> Exercise:
+    """An exercise of lab 05: the answer is put to the test in the given runs, and in many that
+    chance makes."""
+    praise = "{runs} runs with crashes, cuts and lost, late and doubled messages."
+    plans = lambda: [*first, *random_plans(SEEDS)]  # noqa: E731
+    return Exercise(reference.__name__, Judge(run, reference, plans, praise, _telling))
 
 
 def _telling(event: Event) -> Any:

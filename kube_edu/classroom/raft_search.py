@@ -1,22 +1,27 @@
 """Searching plans for a run in which an answer breaks a promise of Raft, and telling of it.
 
-An exercise of lab 04 says how to make a world with a student's rule in it, and one with ours.
+An exercise of lab 04 says how to make a world with a student's rule in it.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from kube_edu.classroom.checkers import raft_safety
 from kube_edu.classroom.checkers.violation import Violation
+from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
-from kube_edu.classroom.trial import Search, Trial
+from kube_edu.classroom.raft_plans import Family, mixed
+from kube_edu.classroom.trial import Answer, Judge, Trial
 from kube_edu.trace import Event, Trace
 from kube_edu.viz import Figure, space_time
 
+SEEDS = 50
 ROWS = 30
 """Of the figure; of a longer run the end is what matters."""
 MORE_TIME = 20.0
@@ -73,24 +78,37 @@ def live(world: World) -> Failing | None:
     return Failing("progress", reason, len(world.trace) - 1, world.now)
 
 
-Answer = Callable[[Plan], World]
-
-
 class Played(Trial):
-    """A plan that `mine` makes a world of, and ours: what counts is what goes wrong in the one and
-    not in the other."""
+    """A plan, played with a student's rule and with ours: what counts is what goes wrong in the one
+    and not in the other."""
 
     failing: Failing
     trace: Trace
+    checks: ClassVar[Sequence[Check]] = (safe, live)
+    """Asked in this order."""
 
-    def __init__(self, plan: Plan, mine: Answer, ours: Answer, checks: Sequence[Check]) -> None:
-        self.plan, self.ours, self.checks = plan, ours, checks
-        self.world = mine(plan)
+    def __init__(self, plan: Plan, answer: Answer) -> None:
+        self.plan = plan
+        self.world = self.played_by(answer)
         self.trace = self.world.trace
 
     def run(self) -> Failing | None:
         failing = self._wrong(self.world)
-        return failing if failing and self._wrong(self.ours(self.plan)) is None else None
+        return failing if failing and self._wrong(self.played_by(self.reference)) is None else None
+
+    @staticmethod
+    @abstractmethod
+    def reference(*arguments: Any) -> Any:
+        """Our rule."""
+
+    @abstractmethod
+    def played_by(self, answer: Answer) -> World:
+        """A world of the plan, with an answer for its rule."""
+
+    @staticmethod
+    def exam(answer: Answer) -> tuple[str, Any]:
+        """Questions on paper."""
+        return "", None
 
     def _wrong(self, world: World) -> Failing | None:
         world.run(self.plan.seconds)
@@ -114,15 +132,14 @@ class Played(Trial):
         )
 
 
-def search(
-    mine: Answer, ours: Answer = World, checks: Sequence[Check] = (safe, live)
-) -> Search[Plan]:
-    """`mine` and `ours` make a world of a plan; `checks` are asked in this order."""
-    return Search(
-        lambda plan: Played(plan, mine, ours, checks),
-        lambda plan: Played(plan, ours, ours, checks),
-        telling,
-    )
+def exercise(
+    played: type[Played], name: str, praise: str, *families: tuple[Family, int]
+) -> Exercise:
+    """An exercise of lab 04, tried on plans of these families."""
+    plans = partial(mixed, SEEDS, *families)
+    told = f"{{runs}} clusters {praise}"
+    judge = Judge(played, played.reference, plans, told, telling, exam=played.exam)
+    return Exercise(name, judge)
 
 
 def telling(event: Event) -> Any:

@@ -11,9 +11,9 @@ from typing import Any
 
 from kube_edu import Cluster
 from kube_edu.classroom.exercise import Exercise, Report, Verdict, passed
-from kube_edu.classroom.guard import Guard
+from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.search import without_one
-from kube_edu.classroom.trial import Failure, Search, Trial
+from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.controllers.replicaset import ReplicaSetController, manage_replicas
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, Lane, Mark, pod_lanes, timeline
@@ -22,6 +22,8 @@ Object = dict[str, Any]
 Manage = Callable[[Sequence[Object], Object, Any], Awaitable[None]]
 
 _CONTROLLER = f"system:serviceaccount:kube-system:{ReplicaSetController.account}"
+because = Reasons("02-declarative", "manage_replicas")
+
 RANDOM_CASES = 6
 SETTLE = 8.0
 """Virtual seconds after each step."""
@@ -52,19 +54,19 @@ spec:
         tolerationSeconds: 5
 """
 
-STEPS = {
-    "scale to 0": "it does not follow a smaller number",
-    "scale to 1": "it does not follow a smaller number",
-    "scale to 2": "it does not follow a changed number",
-    "scale to 4": "it does not follow a larger number",
-    "delete a pod": "a pod that is lost is not replaced",
-    "an orphan comes": "a surplus pod, adopted by its labels, is not removed",
-    "a broken orphan comes": "a surplus pod, adopted by its labels, is not removed",
-    "node-1 crashes": "the pods of a lost node are not replaced",
-    "the controller restarts": "after a restart of the controller it does not go on",
-    "the API server restarts": "after a broken watch it does not go on",
-}
-"""What can befall the cluster, and what it means if only that makes the answer fail."""
+STEPS = (
+    "scale to 0",
+    "scale to 1",
+    "scale to 2",
+    "scale to 4",
+    "delete a pod",
+    "an orphan comes",
+    "a broken orphan comes",
+    "node-1 crashes",
+    "the controller restarts",
+    "the API server restarts",
+)
+"""What can befall the cluster."""
 
 
 @dataclass(frozen=True)
@@ -95,27 +97,16 @@ FIRST_CASES = (
 )
 
 
-REMEMBERS = (
-    "it remembers what it did: the same run, done once more, goes otherwise. A controller "
-    "that restarts knows nothing but what is there: look at pods, and keep nothing."
-)
-
-
 def judge_replicas(answer: Callable[..., Any], report: Report) -> Verdict:
     """Plug it into running clusters; what happens to them grows from case to case."""
     cases = [*FIRST_CASES, *_random_cases()]
-    trials = Search[Case](
-        lambda case: _Run(case, answer),
-        lambda case: _Run(case, manage_replicas),
-        _telling,
-        tries=12,
-    )
-    well = trials.find(cases[:1], report) is None
-    found = trials.find(cases[1:] if well else cases, report)
+    judge = Judge[Case](_Run, manage_replicas, lambda: cases, telling=_telling, tries=12)
+    well = judge.find(answer, cases[:1], report) is None
+    found = judge.find(answer, cases[1:] if well else cases, report)
     if found is None:
         return passed(f"{len(cases)} clusters, each with its own failures: always the right pods.")
-    forgets = not well or trials.find(cases[:1], report) is None
-    return trials.told(found, "" if forgets else REMEMBERS)
+    forgets = not well or judge.find(answer, cases[:1], report) is None
+    return judge.told(found, "" if forgets else because("remembers").reason)
 
 
 def _telling(event: Event) -> Any:
@@ -170,8 +161,7 @@ class _Run(Trial):
                 self._mark(step)
                 self._do(step)
                 self._pass(SETTLE)
-        reason = self._wrong() or self._unsettled()
-        return Failure(reason) if reason else None
+        return self._wrong() or self._unsettled()
 
     def details(self) -> Sequence[str]:
         return [f"the smallest case (seed {self.case.seed}): {self.case}"]
@@ -198,18 +188,18 @@ class _Run(Trial):
         with suppress(TimeoutError):
             self.cluster.run_until(lambda: bool(self._wrong()) or enough(), timeout=seconds)
 
-    def _wrong(self) -> str:
-        return str(self.guard.slips[0]) if self.guard.slips else ""
+    def _wrong(self) -> Failure | None:
+        return Failure("slip", str(self.guard.slips[0])) if self.guard.slips else None
 
-    def _unsettled(self) -> str:
+    def _unsettled(self) -> Failure | None:
         """Does the number of pods come to what is wanted, and stay there?"""
         self._pass(PATIENCE, lambda: self._count() == self._wanted)
         self._pass(2)
         count = self._count()
         if self._wrong() or count == self._wanted:
             return self._wrong()
-        why = STEPS[self.case.steps[-1]] if self.case.steps else "it does not make the first pods"
-        return f"{self._wanted} wanted, and {count} there for good: {why}."
+        last = self.case.steps[-1] if self.case.steps else "no pods"
+        return because(last, 0, "unsettled", wanted=self._wanted, count=count)
 
     def _count(self) -> int:
         return sum(
@@ -263,24 +253,22 @@ class _Hands:
     def create(self, replicaset: Object) -> Awaitable[None]:
         self._created += 1
         if self._created > max(self._missing, 0):
-            raise self._guard.slip(
-                f"{self._there()}, and it creates {self._created}: more than are missing."
-            )
+            raise self._slip("creates too many", there=self._there(), count=self._created)
         return self._watched(self._control.create, self._replicaset)
 
     def delete(self, pod: Object) -> Awaitable[None]:
         if not isinstance(pod, dict) or "metadata" not in pod:
-            raise self._guard.slip(f"control.delete wants a pod, and was given {pod!r:.40}.")
+            raise self._slip("deletes no pod", pod=f"{pod!r:.40}")
         name = pod["metadata"]["name"]
         if name in self._deleted:
-            raise self._guard.slip(f"it deletes pod {name} twice: then one too many stays.")
+            raise self._slip("deletes twice", name=name)
         self._deleted.append(name)
         if len(self._deleted) > max(-self._missing, 0):
-            count = len(self._deleted)
-            raise self._guard.slip(
-                f"{self._there()}, and it deletes {count}: more than are too many."
-            )
+            raise self._slip("deletes too many", there=self._there(), count=len(self._deleted))
         return self._watched(self._control.delete, pod)
+
+    def _slip(self, kind: str, **about: Any) -> Slip:
+        return self._guard.slip(because(kind, **about).reason)
 
     def _watched(self, call: Callable[[Object], Awaitable[None]], obj: Object) -> Awaitable[None]:
         async def run() -> None:
@@ -295,23 +283,19 @@ class _Hands:
     def look(self) -> None:
         """When the function has returned: is all done, and with the right pods?"""
         if self._ended < len(self._calls):
-            raise self._guard.slip("a call of control.create or control.delete was not awaited.")
-        lost = [pod for pod in self._pods if self._gone(pod) and _serves(pod)]
-        kept = [pod for pod in self._pods if not self._gone(pod) and not _serves(pod)]
+            raise self._slip("not awaited")
+        names = [pod["metadata"]["name"] for pod in self._pods]
+        ready = [pod["metadata"]["name"] for pod in self._pods if _serves(pod)]
+        lost = [name for name in ready if name in self._deleted]
+        kept = [name for name in names if name not in ready and name not in self._deleted]
         if lost and kept:
-            raise self._guard.slip(
-                f"it deletes {lost[0]['metadata']['name']}, which is Ready, and keeps "
-                f"{kept[0]['metadata']['name']}, which is not: users would notice."
-            )
+            raise self._slip("deletes the ready", lost=lost[0], kept=kept[0])
 
     def close(self) -> None:
         """Calls that nobody awaited come to nothing."""
         for call in self._calls:
             if getcoroutinestate(call) == CORO_CREATED:
                 call.close()
-
-    def _gone(self, pod: Object) -> bool:
-        return pod["metadata"]["name"] in self._deleted
 
     def _there(self) -> str:
         return f"{self._replicaset['spec']['replicas']} are wanted and {len(self._pods)} are there"

@@ -13,11 +13,10 @@ from typing import Any
 
 from kube_edu.classroom.etcd_client import RESULTS, TARGETS, Etcd, Unanswered, Watch, WatchAnswer
 from kube_edu.classroom.etcd_cluster import EtcdCluster
-from kube_edu.classroom.exercise import Report, Verdict, passed
+from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.search import without_one
-from kube_edu.classroom.trial import Search as Trials
-from kube_edu.classroom.trial import Trial
+from kube_edu.classroom.trial import Answer, Failure, Judge, Trial
 from kube_edu.etcd.messages import (
     Compare,
     DeleteRangeRequest,
@@ -171,15 +170,6 @@ def _changed(method: str, request: Any, answer: Any) -> bool:
     return method == "put" or (method == "delete_range" and answer.deleted > 0)
 
 
-@dataclass(frozen=True)
-class Failure:
-    """`kind` tells failures apart, whatever names and numbers the reason has in it."""
-
-    kind: str
-    reason: str
-    revision: int = 0
-
-
 class Run(Trial):
     """One run of a student's function: subclasses say what happens in it."""
 
@@ -289,7 +279,7 @@ class Run(Trial):
             riders=[watch.rider for each in self.clients.values() for watch in each.watches[-3:]],
             authors=authors,
             compacted=self.etcd.compacted,
-            wrong=self.failing.revision if self.failing else 0,
+            wrong=self.failing.at if self.failing else 0,
         )
 
 
@@ -316,33 +306,20 @@ class Story:
             yield replace(self, clients=self.clients - 1)
 
 
-@dataclass(frozen=True)
-class Search:
-    """The judge of an exercise of lab 03."""
+Stories = Callable[[], Iterator[Story]]
 
-    run: Callable[[Story, Callable[..., Any]], Run]
-    reference: Callable[..., Any]
-    stories: Sequence[Story]
-    praise: str
 
-    def __call__(self, answer: Callable[..., Any], report: Report) -> Verdict:
-        trials = Trials[Story](
-            lambda story: self.run(story, answer),
-            lambda story: self.run(story, self.reference),
-            _telling,
-            tries=30,
-        )
-        found = trials.find(self.stories, report)
-        if found is None:
-            return passed(f"{len(self.stories)} runs, {self.praise}")
-        return trials.told(found)
+def exercise(run: type[Run], reference: Answer, stories: Stories, praise: str) -> Exercise:
+    """An exercise of lab 03."""
+    told = f"{{runs}} runs, {praise}"
+    return Exercise(reference.__name__, Judge(run, reference, stories, told, _telling, tries=30))
 
-    def watch(self, answer: Callable[..., Any], story: Story) -> Figure:
-        """One run, drawn, whether it goes well or not."""
-        running = self.run(story, answer)
-        running.title = str(story)
-        running.failing = running.run()
-        return running.drawn()
+
+def watched(run: Run) -> Figure:
+    """A run, drawn, whether it goes well or not."""
+    run.title = str(run.story)
+    run.failing = run.run()
+    return run.drawn()
 
 
 def _telling(step: Step) -> Any:
