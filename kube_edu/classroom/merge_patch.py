@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -10,22 +10,32 @@ from typing import Any
 from kube_edu import Cluster
 from kube_edu.api.patch import merge_patch
 from kube_edu.classroom.api_requests import MERGE_PATCH, Api
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed, prose
+from kube_edu.classroom.exercise import Exercise, Verdict, failed
 from kube_edu.classroom.guard import Guard, first_difference
-from kube_edu.classroom.search import first_failing, shrink
+from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
+from kube_edu.viz.figure import Figure
 from kube_edu.viz.merge import three_way
-
-REASONS: dict[str, str] = prose("06-api-server")["reasons"]["merge_patch"]
 
 SEEDS, PATCHES = 50, 20
 NAMES = ("labels", "spec", "color", "size", "ports")
 SCALARS = ("red", "blue", 1, 3, True, 0, "", False)
+
+because = Reasons("06-api-server", "merge_patch")
 
 
 @dataclass(frozen=True)
 class Case:
     target: Any
     patch: Any
+
+    def __str__(self) -> str:
+        return f"patch {self.patch}"
+
+    def simpler(self) -> Iterator[Case]:
+        for target in _less(self.target):
+            yield replace(self, target=target)
+        for patch in _less(self.patch):
+            yield replace(self, patch=patch)
 
 
 PLAIN = (
@@ -37,32 +47,31 @@ PLAIN = (
 """What nearly everybody asks of a patch; then whatever the seeds draw."""
 
 
-def judge_merge_patch(answer: Callable[..., Any], report: Report) -> Verdict:
-    guard = Guard(answer)
+class Patched(Trial):
+    failing: Failure
 
-    def differ(case: Case) -> tuple[Any] | None:
-        yours = guard.call(case.target, case.patch)
-        return None if same(yours, merge_patch(case.target, case.patch)) else (yours,)
+    def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
+        self._case, self._guard = case, Guard(answer)
+        self._right = merge_patch(case.target, case.patch)
+        self._yours: Any = None
 
-    found = first_failing(_cases(report), differ)
-    if found is not None:
-        case, (yours,) = shrink(found, _smaller, differ, tries=400)
-        right = merge_patch(case.target, case.patch)
-        apart = first_difference(yours, right).partition(" was ")[0] or " (all of it)"
-        return failed(
-            why(case.target, case.patch, yours),
-            f"where yours parts from the reference: {apart.removeprefix('.')}",
-            figure=three_way(
-                "The smallest patch that goes wrong",
-                {"the object": case.target, "the patch": case.patch},
-                {"yours": "None" if yours is None else yours, "right": right},
-                "above: what there is, and the patch; below: what comes of it",
-            ),
+    def run(self) -> Failure | None:
+        self._yours = self._guard.call(self._case.target, self._case.patch)
+        if same(self._yours, self._right):
+            return None
+        return why(self._case.target, self._case.patch, self._yours)
+
+    def details(self) -> Sequence[str]:
+        apart = first_difference(self._yours, self._right).partition(" was ")[0]
+        return [f"where yours parts from the reference: {apart.removeprefix('.') or 'all of it'}"]
+
+    def drawn(self) -> Figure:
+        return three_way(
+            "The smallest patch that goes wrong",
+            {"the object": self._case.target, "the patch": self._case.patch},
+            {"yours": "None" if self._yours is None else self._yours, "right": self._right},
+            "above: what there is, and the patch; below: what comes of it",
         )
-    report("patching in a running cluster …")
-    if problem := _live(answer):
-        return failed(problem)
-    return passed(f"{SEEDS * PATCHES} patches of {SEEDS} seeds, and a running cluster.")
 
 
 def same(one: Any, other: Any) -> bool:
@@ -83,7 +92,7 @@ data: {color: red, size: small}
 PATCH = {"metadata": {"labels": {"tier": None, "app": "shop"}}, "data": {"color": "blue"}}
 
 
-def _live(answer: Callable[..., Any]) -> str:
+def _live(answer: Callable[..., Any]) -> Verdict | None:
     cluster = Cluster(nodes=0, etcd_members=1, seed=7, roles={"apiserver.merge_patch": answer})
     cluster.apply(GREETING)
     path = "/api/v1/namespaces/default/configmaps/greeting"
@@ -91,17 +100,16 @@ def _live(answer: Callable[..., Any]) -> str:
     found = cluster.get("configmap/greeting") or {"metadata": {}}
     patched = [found["metadata"].get("labels"), found.get("data")]
     if patched == [{"app": "shop"}, {"color": "blue", "size": "small"}]:
-        return ""
-    return f"in a running cluster a PATCH is answered with {answered}"
+        return None
+    return failed(f"in a running cluster a PATCH is answered with {answered}")
 
 
 # --- cases
 
 
-def _cases(report: Report) -> Iterator[Case]:
+def _cases() -> Iterator[Case]:
     yield from PLAIN
     for seed in range(SEEDS):
-        report(f"patches of seed {seed + 1} of {SEEDS}")
         random = Random(seed)
         for _ in range(PATCHES):
             yield Case(_object(random, 0.0), _object(random, 0.3))
@@ -123,13 +131,6 @@ def _value(random: Random, nulls: float, depth: int) -> Any:
     return random.choice(SCALARS)
 
 
-def _smaller(case: Case) -> Iterator[Case]:
-    for target in _less(case.target):
-        yield replace(case, target=target)
-    for patch in _less(case.patch):
-        yield replace(case, patch=patch)
-
-
 def _less(value: Any) -> Iterator[Any]:
     """The same with one thing left out somewhere."""
     if isinstance(value, dict):
@@ -144,28 +145,28 @@ def _less(value: Any) -> Iterator[Any]:
 # --- what is told
 
 
-def why(target: Any, patch: Any, yours: Any) -> str:
+def why(target: Any, patch: Any, yours: Any) -> Failure:
     """What is wrong with `yours` as the patched target."""
     if not isinstance(patch, dict):
         return _why_replaced(target, patch, yours)
     if not isinstance(yours, dict):
-        return REASONS["no object"].format(yours=yours)
+        return because("no object", yours=f"{yours!r:.40}")
     was = target if isinstance(target, dict) else {}
     for name in [*patch, *(name for name in was if name not in patch)]:
         if name not in patch:
             if name not in yours:
-                return REASONS["not named"].format(name=name)
+                return because("not named", name=repr(name))
             if not same(yours[name], was[name]):
-                return REASONS["changed"].format(name=name)
+                return because("changed", name=repr(name))
         elif patch[name] is None:
             if name in yours:
-                return REASONS[_not_removed(name, target, yours[name])].format(name=name)
+                return because(_not_removed(name, target, yours[name]), name=repr(name))
         elif name not in yours:
             return _why_missing(patch[name])
         elif not same(yours[name], merge_patch(was.get(name), patch[name])):
             return why(was.get(name), patch[name], yours[name])
     extra = [name for name in yours if name not in was and name not in patch]
-    return REASONS["more"].format(name=extra[0])
+    return because("more", name=repr(extra[0]))
 
 
 def _not_removed(name: str, target: Any, yours: Any) -> str:
@@ -176,18 +177,29 @@ def _not_removed(name: str, target: Any, yours: Any) -> str:
     return "null stored" if yours is None else "not removed"
 
 
-def _why_missing(value: Any) -> str:
+def _why_missing(value: Any) -> Failure:
     if value == {}:
-        return REASONS["empty object"]
-    return REASONS["missing"] if value else REASONS["empty"].format(value=value)
+        return because("empty object")
+    return because("missing" if value else "empty", value=repr(value))
 
 
-def _why_replaced(target: Any, value: Any, yours: Any) -> str:
+def _why_replaced(target: Any, value: Any, yours: Any) -> Failure:
     if isinstance(value, list) and isinstance(target, list):
-        return REASONS["lists"]
+        return because("lists")
     if isinstance(value, list) and None in value:
-        return REASONS["nulls in lists"]
-    return REASONS["replaced"].format(value=value, target=target, yours=yours)
+        return because("nulls in lists")
+    return because("replaced", value=repr(value), target=f"{target!r:.40}", yours=f"{yours!r:.40}")
 
 
-PATCHING = Exercise("merge_patch", judge_merge_patch)
+PATCHING = Exercise(
+    "merge_patch",
+    Judge(
+        Patched,
+        merge_patch,
+        _cases,
+        praise="{runs} patches, and a running cluster.",
+        tries=400,
+        pace=100,
+        then=_live,
+    ),
+)

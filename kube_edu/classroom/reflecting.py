@@ -12,11 +12,11 @@ from typing import Any
 from kube_edu import Cluster
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed, prose
+from kube_edu.classroom.exercise import Exercise, Verdict, failed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.search import without_one
 from kube_edu.classroom.told_history import History, ToldWatch
-from kube_edu.classroom.trial import Failure, Search, Trial
+from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.client.reflector import list_and_watch
 from kube_edu.host import Host
 from kube_edu.sim import Simulation
@@ -25,7 +25,7 @@ from kube_edu.trace import Trace
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.revisions import revisions
 
-REASONS: dict[str, str] = prose("06-api-server")["reasons"]["list_and_watch"]
+because = Reasons("06-api-server", "list_and_watch")
 
 NAMES = ("blue", "green", "red")
 SETTLE, PATIENCE, OUTAGE = 3.0, 20.0, 10.0
@@ -91,7 +91,7 @@ class Copy:
         if not isinstance(obj, dict):
             raise self._guard.slip(f"the store was given {obj!r:.40} for an object")
         if "name" not in obj["metadata"]:
-            raise self._guard.slip(REASONS["bookmark kept"])
+            raise self._guard.slip(because("bookmark kept").reason)
         return str(obj["metadata"]["name"])
 
 
@@ -149,6 +149,7 @@ class Reflected(Trial):
     """One run of a student's function beside a server."""
 
     trace: Trace
+    failing: Failure
 
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         self._story = story
@@ -235,14 +236,14 @@ class Reflected(Trial):
 
     def _wrong(self) -> Failure | None:
         if self._guard.slips:
-            return Failure(f"list_and_watch: {self._guard.slips[0]}")
+            return Failure("slip", f"list_and_watch: {self._guard.slips[0]}")
         if self._copy.set_back:
             name, old, newest = self._copy.set_back
-            return Failure(REASONS["back"].format(name=name, old=old, newest=newest))
+            return because("back", name=name, old=old, newest=newest)
         if self._ended:
-            return Failure(REASONS["ends"])
+            return because("ends")
         if self._source.tries > TRIES:
-            return Failure(REASONS["hammers"].format(tries=self._source.tries))
+            return because("hammers", tries=self._source.tries)
         return self._differs() or self._asks_too_much()
 
     def _differs(self) -> Failure | None:
@@ -250,36 +251,35 @@ class Reflected(Trial):
         for name in sorted({**now, **self._copy.objects}):
             mine = self._copy.objects.get(name)
             if name not in now:
-                return Failure(
-                    f"{name} is still in the store, though it is gone: {self._why(True)}"
-                )
+                at = self._history.last_change(name)
+                return because(self._why(at, True), at, "still there", name=name)
             if mine != now[name]:
                 has = "does not have it" if mine is None else "has an older state"
-                return Failure(f"{name} has changed, and the store {has}: {self._why(False)}")
+                at = self._history.last_change(name)
+                return because(self._why(at, False), at, "not there", name=name, has=has)
         return None
 
-    def _why(self, deletion: bool) -> str:
+    def _why(self, version: int, deletion: bool) -> str:
         """Why a change is not in the store."""
         watches = self._source.watches
         if not watches:
-            return REASONS["no watch"]
+            return "no watch"
         if watches[-1].rider.refused and self._source.lists == 1:
-            return REASONS["gone"]
+            return "gone"
         if deletion and self._source.lists > 1:
-            return REASONS["only adds"]
+            return "only adds"
         if deletion and not watches[-1].since:
-            return REASONS["from nowhere"]
-        last = self._history.changes[-1]
-        if any(last.version in watch.rider.told for watch in watches):
-            return REASONS["not carried over"]
-        return REASONS["behind"]
+            return "from nowhere"
+        if any(version in watch.rider.told for watch in watches):
+            return "not carried over"
+        return "behind"
 
     def _asks_too_much(self) -> Failure | None:
         refused = [watch for watch in self._source.watches if watch.rider.refused]
         if any(watch.known >= watch.forgotten for watch in refused):
-            return Failure(REASONS["bookmark" if RECENT in self._story.befalls else "refused"])
+            return because("bookmark" if RECENT in self._story.befalls else "refused")
         if self._source.lists > 1 + len(refused):
-            return Failure(REASONS["lists"].format(lists=self._source.lists))
+            return because("lists", lists=self._source.lists)
         return None
 
     def details(self) -> Sequence[str]:
@@ -291,6 +291,7 @@ class Reflected(Trial):
             [(change.as_event(),) for change in self._history.changes],
             riders=[watch.rider for watch in self._source.watches[-6:]],
             compacted=self._history.oldest,
+            wrong=self.failing.at,
         )
 
 
@@ -319,27 +320,6 @@ def _stories() -> Iterator[Story]:
         yield Story(seed, tuple(random.choices([*CHANGES, *BREAKS], k=random.randint(2, 6))))
 
 
-STORIES = tuple(_stories())
-
-
-def judge(answer: Callable[..., Any], report: Report) -> Verdict:
-    search = Search[Story](
-        lambda story: Reflected(story, answer),
-        lambda story: Reflected(story, list_and_watch),
-        _telling,
-    )
-    found = search.find(STORIES, report)
-    if found is not None:
-        return search.told(found)
-    report("giving it to the scheduler of a running cluster …")
-    if problem := _live(answer):
-        return failed(problem)
-    return passed(
-        f"{len(STORIES)} runs with broken watches and compactions, and a cluster whose "
-        "scheduler sees everything through it."
-    )
-
-
 def _telling(step: Step) -> Any:
     return step.fields["what"] if step.kind == "lab.step" else None
 
@@ -357,7 +337,7 @@ spec:
 """
 
 
-def _live(answer: Callable[..., Any]) -> str:
+def _live(answer: Callable[..., Any]) -> Verdict | None:
     roles = {"scheduler.list_and_watch": answer}
     cluster = Cluster(nodes=1, etcd_members=1, seed=7, roles=roles)
     cluster.crash("control-1/kube-apiserver")
@@ -368,8 +348,19 @@ def _live(answer: Callable[..., Any]) -> str:
     try:
         cluster.run_until(lambda: cluster.ready("deployment/web"), 60)
     except TimeoutError:
-        return REASONS["live"]
-    return ""
+        return failed(because("live").reason)
+    return None
 
 
-LIST_AND_WATCH = Exercise("list_and_watch", judge)
+LIST_AND_WATCH = Exercise(
+    "list_and_watch",
+    Judge(
+        Reflected,
+        list_and_watch,
+        _stories,
+        praise="{runs} runs with broken watches and compactions, and a cluster whose scheduler "
+        "sees everything through it.",
+        telling=_telling,
+        then=_live,
+    ),
+)

@@ -9,16 +9,17 @@ from typing import Any
 
 from kube_edu.api.status import ApiError
 from kube_edu.apiserver.stored import Change
+from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.classroom.cached import live
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed, prose
+from kube_edu.classroom.exercise import Exercise, Verdict, failed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.search import without_one
-from kube_edu.classroom.trial import Failure, Search, Trial
+from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.etcd.messages import Event, EventType, KeyValue
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.revisions import Rider, revisions
 
-REASONS: dict[str, str] = prose("06-api-server")["reasons"]["WatchCache"]
+because = Reasons("06-api-server", "WatchCache")
 
 KEYS = ("blue", "green", "red")
 SIZE, ROOM, BEGINNING = 4, 4, 2
@@ -46,11 +47,15 @@ class Story:
 
 
 class Wrong(Exception):
-    """What is wrong, in a sentence."""
+    """Carries the failure out of the student's code, if need be."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
 
 
-def _wrong(reason: str, **words: Any) -> Wrong:
-    return Wrong(REASONS[reason].format(**words))
+def _wrong(kind: str, **about: Any) -> Wrong:
+    return Wrong(because(kind, **about))
 
 
 @dataclass(eq=False)
@@ -103,9 +108,9 @@ class Cached(Trial):
             for deed in self._story.deeds:
                 self._do(*deed)
         except Slip as slip:
-            return Failure(f"WatchCache: {slip}")
+            return Failure("slip", f"WatchCache: {slip}", self._version)
         except Wrong as wrong:
-            return Failure(str(wrong))
+            return wrong.failure
         return None
 
     def _do(self, kind: str, *what: str) -> None:
@@ -320,18 +325,19 @@ def _deed(random: Random) -> Deed:
         kind, (kind, who, back))  # fmt: skip
 
 
-STORIES = tuple(_stories())
+def _live(answer: Callable[..., Any]) -> Verdict | None:
+    problem = live(answer)
+    return failed(problem) if problem else None
 
 
-def judge(answer: Callable[..., Any], report: Report) -> Verdict:
-    search = Search[Story](lambda story: Cached(story, answer), lambda story: Cached(story, answer))
-    found = search.find(STORIES, report)
-    if found is not None:
-        return search.told(found)
-    report("putting it into a running API server …")
-    if problem := live(answer):
-        return failed(problem)
-    return passed(f"{len(STORIES)} runs, and an API server that serves ConfigMaps from it.")
-
-
-WATCH_CACHE = Exercise("WatchCache", judge)
+WATCH_CACHE = Exercise(
+    "WatchCache",
+    Judge(
+        Cached,
+        WatchCache,
+        _stories,
+        praise="{runs} runs, and an API server that serves ConfigMaps from it.",
+        pace=20,
+        then=_live,
+    ),
+)

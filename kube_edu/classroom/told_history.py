@@ -66,6 +66,10 @@ class History:
     def compact(self) -> None:
         self.oldest = self.version
 
+    def last_change(self, name: str) -> int:
+        """The version of the last one of an object."""
+        return max(change.version for change in self.changes if change.name == name)
+
     def list(self) -> Object:
         meta = {"resourceVersion": str(self.version)}
         items = [self.objects[name] for name in sorted(self.objects)]
