@@ -7,6 +7,7 @@ api("GET", "/api/v1/namespaces/default/configmaps?resourceVersion=0")
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,9 +15,12 @@ from urllib.parse import parse_qsl
 
 from kube_edu import Cluster, parts
 from kube_edu.api.meta import Object
+from kube_edu.api.resources import resource_of
 from kube_edu.api.status import ApiError
 from kube_edu.cluster import APISERVER
-from kube_edu.host import decoded
+from kube_edu.etcd import EtcdClient
+from kube_edu.etcd.messages import PutRequest
+from kube_edu.host import Response, decoded
 
 MERGE_PATCH = "application/merge-patch+json"
 PATH = "/api/v1/namespaces/default/configmaps"
@@ -32,7 +36,7 @@ class Answered:
     """What came back, and after how many virtual seconds."""
 
     status: int
-    body: Object
+    body: Any
     seconds: float
 
     @property
@@ -66,8 +70,26 @@ class Api:
         asked = self._client.raw(method, path, parse_qsl(query), body, headers)
         started = self._simulation.now
         try:
-            response = self._simulation.call(asked, timeout=90)
-            status, answer = response.status, decoded(response.body)
+            status, answer = self._simulation.call(_whole(asked), timeout=90)
         except ApiError as refusal:
             status, answer = refusal.code, refusal.status
         return Answered(status, answer, self._simulation.now - started)
+
+
+async def _whole(asked: Awaitable[Response]) -> tuple[int, Any]:
+    """An answer's status and body; of a watch, all its events until it ends."""
+    response = await asked
+    if response.stream is None:
+        return response.status, decoded(response.body)
+    return response.status, [decoded(event) async for event in response.stream]
+
+
+def write_to_etcd(cluster: Cluster, obj: Object) -> None:
+    """Write an object of the namespace default where the API server would, past it."""
+    meta = {"namespace": "default", "uid": "by-hand", **obj["metadata"]}
+    key = resource_of(obj).storage_key("default", meta["name"])
+    host = cluster.simulation.machines["laptop"].processes["kubectl"].host
+    store = EtcdClient([host.connect("etcd-1:2379", identity="apiserver-etcd-client")])
+    request = PutRequest(key.encode(), json.dumps({**obj, "metadata": meta}).encode())
+    cluster.simulation.call(store.put(request))
+    cluster.run_for(1)

@@ -3,6 +3,7 @@
 from kube_edu.viz.cluster import cluster_picture
 from kube_edu.viz.fan_out import fan_out
 from kube_edu.viz.figure import Figure
+from kube_edu.viz.freshness import freshness
 from kube_edu.viz.merge import three_way
 from kube_edu.viz.objects import object_graph
 from kube_edu.viz.path import request_path
@@ -24,6 +25,7 @@ __all__ = [
     "Table",
     "cluster_picture",
     "fan_out",
+    "freshness",
     "gate_verdict",
     "host_lanes",
     "object_graph",

@@ -80,13 +80,13 @@ def fan_out(trace: Iterable[Event], title: str, resource: str, watchers: Sequenc
 
 def rows_of(trace: Iterable[Event], resource: str, watchers: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
-    since = 0  # what was handed over after the last cut was lost, if it had to be listed
+    cut: dict[str, int] = {}  # who was cut off: the row from which on nothing arrived
     last: dict[tuple[str, int], tuple[list[tuple[int, str, bool]], int]] = {}
     for event in _writes_first(list(trace)):
         fields = event.fields
         if event.kind in BEFALLS and fields.get("process", APISERVER) == APISERVER:
             rows.append(Row(event.time, BEFALLS[event.kind]))
-            since = len(rows) if event.kind == "net.partition" else since
+            cut |= {name: len(rows) for group in fields.get("groups", ()) for name in group}
         elif not str(fields.get("object", "")).startswith(f"{resource}/"):
             continue
         elif event.kind == "api.write":
@@ -95,7 +95,7 @@ def rows_of(trace: Iterable[Event], resource: str, watchers: Sequence[str]) -> l
         elif not rows or fields.get("user") not in watchers:
             continue
         elif event.kind == "api.gate" and fields["verb"] == "list":
-            for row in rows[since:]:
+            for row in rows[cut.pop(fields["user"], len(rows)) :]:
                 lost = [(rv, kind, not rv) for rv, kind, _ in row.handed.pop(fields["user"], [])]
                 row.handed |= {fields["user"]: lost} if lost else {}
             rows[-1].handed.setdefault(fields["user"], []).append((0, "listed", True))

@@ -80,6 +80,6 @@ def _committed(trace: Trace, write: Event, verb: str) -> Station:
 def _told(trace: Trace, write: Event) -> Iterator[Station]:
     events = trace.select("api.watch", rv=write.fields["rv"], object=write.fields["object"])
     if events:
-        lines = [f"{event.time:.4f} s: {event.fields['type']} to {event.fields['user']}"
-                 for event in events]  # fmt: skip
-        yield Station("Who wants to know?", "watch cache", TOLD, lines)
+        lines = dict.fromkeys(f"{event.time:.4f} s: {event.fields['type']} to "
+                              f"{event.fields['user']}" for event in events)  # fmt: skip
+        yield Station("Who wants to know?", "watch cache", TOLD, [*lines])
