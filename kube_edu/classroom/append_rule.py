@@ -8,9 +8,8 @@ from typing import Any
 
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plan import Act, Plan, names
 from kube_edu.classroom.raft_rules import RuleRun, exercise
-from kube_edu.classroom.raft_scenes import FIGURE_7
+from kube_edu.classroom.raft_scenes import FIGURE_7, scene
 from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.raft import Entry, Log, Message, Rules, SafetyError
 from kube_edu.raft.rules import append_entries
@@ -18,23 +17,7 @@ from kube_edu.viz.logs import LogMark, LogRow
 
 because = Reasons("05-raft-replication", "append_entries")
 
-LATE = Plan(
-    seed=5,
-    members=names(5),
-    acts=(
-        Act(0.1, "time out", ("etcd-1",)),
-        Act(0.3, "duplicate", ("etcd-1", "etcd-2"), seconds=0.12),
-        Act(0.301, "drop", ("etcd-1", "etcd-3"), seconds=0.5),
-        Act(0.302, "drop", ("etcd-1", "etcd-4"), seconds=2.0),
-        Act(0.303, "drop", ("etcd-1", "etcd-5"), seconds=2.0),
-        Act(0.4, "propose", ("leader",), data="x=1"),
-        Act(0.44, "propose", ("leader",), data="x=2"),
-        Act(0.48, "propose", ("leader",), data="x=3"),
-    ),
-    seconds=1.5,
-    pre_vote=False,
-)
-"""A message comes twice, and the second time late, before a majority has its entries."""
+LATE = scene("late")
 
 GAP = replace(LATE, acts=tuple(act for act in LATE.acts if act.what != "duplicate"))
 """Messages are lost, and later ones come through."""
@@ -87,17 +70,12 @@ class Appended(RuleRun):
 def _answer(guard: Guard, page: Page, request: Message) -> bool:
     """What the student's function says; False if it asked the log for something impossible."""
     try:
-        answer = guard.call(page, request)
+        said = "True if the entries are taken, False if they are refused"
+        return guard.ask(bool, said, page, request)
     except Slip:
         if page.error:
             return False
         raise
-    if not isinstance(answer, bool):
-        raise guard.slip(
-            f"it returned {answer!r:.40}: say True if the entries are taken, False if they are "
-            "refused"
-        )
-    return answer
 
 
 Outcome = tuple[bool, Page]

@@ -5,37 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kube_edu.classroom.append_rule import Page
-from kube_edu.classroom.raft_plan import Act, Plan, names
-from kube_edu.classroom.raft_rules import RuleRun, exercise, number
-from kube_edu.classroom.raft_scenes import FIGURE_8
+from kube_edu.classroom.raft_rules import RuleRun, exercise
+from kube_edu.classroom.raft_scenes import FIGURE_8, scene
 from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.raft import Leader, Rules
 from kube_edu.raft.rules import commit_index
 from kube_edu.viz.logs import LogMark
 
 because = Reasons("05-raft-replication", "commit_index")
-
-HALF = Plan(
-    seed=4,
-    members=names(4),
-    acts=(
-        Act(0.1, "time out", ("etcd-1",)),
-        Act(0.3, "cut off", ("etcd-1", "etcd-2"), seconds=1.0),
-        Act(0.4, "propose", ("etcd-1",), data="x=1"),
-    ),
-    seconds=1.2,
-    pre_vote=False,
-)
-"""Two of four: a half is no majority, for the other half could say the same."""
-
-THREE = Plan(
-    seed=6,
-    members=names(3),
-    acts=(Act(0.1, "time out", ("etcd-1",)), Act(0.3, "propose", ("etcd-1",), data="x=1")),
-    seconds=0.6,
-    pre_vote=False,
-)
-"""Nothing befalls it: who waits for all three waits too long."""
 
 
 class Committed(RuleRun):
@@ -44,7 +21,7 @@ class Committed(RuleRun):
 
     def _commit(self, leader: Leader) -> int:
         right = commit_index(leader)
-        answer = number(self.guard, replace(leader, log=Page(leader.log)))
+        answer = self.guard.ask(int, "an index", replace(leader, log=Page(leader.log)))
         name = next(n for n, node in self.world.nodes.items() if node.log is leader.log)
         self.found(_misjudged(leader, name, max(answer, leader.commit), right))
         return answer
@@ -86,4 +63,4 @@ def _too_early(have: int, members: int) -> str:
     return "it counts one too few" if have == majority - 1 else "it commits what hardly anybody has"
 
 
-COMMIT = exercise(Committed, commit_index, FIGURE_8, HALF, THREE)
+COMMIT = exercise(Committed, commit_index, FIGURE_8, scene("half"), scene("three"))

@@ -107,9 +107,9 @@ class Question:
 
 
 @cache
-def prose(lab: str) -> dict[str, Any]:
-    """What the lab of a notebook says in words: its hints, questions and reasons."""
-    file = Path(__file__).with_name("prose") / f"{lab}.yaml"
+def prose(name: str) -> dict[str, Any]:
+    """What is said in words: by the name of a notebook its lab's hints, questions and reasons."""
+    file = Path(__file__).with_name("prose") / f"{name}.yaml"
     words: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
     return words
 

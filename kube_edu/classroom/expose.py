@@ -12,7 +12,7 @@ import yaml
 from kube_edu import Cluster
 from kube_edu.api.status import ApiError
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, traffic
@@ -130,11 +130,8 @@ class Exposed(Trial):
         self.pods: Sequence[Object] = ()
 
     def run(self) -> Failure | None:
-        app, service = self.app, self.guard.call(deployment(self.app))
-        if not isinstance(service, dict):
-            kind = type(service).__name__
-            raise Slip(f"it should return a Service, a dict, and returned {kind}")
-        self.service = service
+        app = self.app
+        self.service = service = self.guard.ask(dict, "a Service, a dict", deployment(app))
         if wrong := _wrong_identity(app, service):
             return wrong
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -99,11 +98,7 @@ def _keeper(guard: Guard) -> Keep:
 
 def _kept(guard: Guard, state: Object) -> list[str]:
     """The names of what is kept."""
-    result = guard.call(copy.deepcopy(state))
-    if not isinstance(result, dict):
-        raise guard.slip(
-            f"it should return a dict with a part of state, and returned {type(result).__name__}"
-        )
+    result = guard.ask(dict, "a dict with a part of state", state)
     for name, value in result.items():
         if name not in state:
             raise guard.slip(f"it keeps {name!r}, and there is no such thing in state")

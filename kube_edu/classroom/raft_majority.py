@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from kube_edu.classroom.guard import Guard
@@ -54,19 +55,12 @@ class Elected(Played):
 
 def _guarded(answer: Enough) -> Enough:
     guard = Guard(answer)
-    known: dict[tuple[tuple[str, ...], int], bool] = {}
 
-    def enough(yes: list[str], members: list[str]) -> bool:
-        key = tuple(yes), len(members)
-        if key not in known:
-            result = guard.call(yes, members)
-            if not isinstance(result, bool):
-                kind = type(result).__name__
-                raise guard.slip(f"it should return True or False, and returned {kind}")
-            known[key] = result
-        return known[key]
+    @cache
+    def enough(yes: tuple[str, ...], members: tuple[str, ...]) -> bool:
+        return guard.ask(bool, "True or False", list(yes), list(members))
 
-    return enough
+    return lambda yes, members: enough(tuple(yes), tuple(members))
 
 
 WAYS: dict[str, Callable[[int, int], bool]] = {

@@ -16,6 +16,10 @@ DELAY = 150_000
 """What a delayed message takes longer."""
 
 
+ACTS = ("time out", "propose", "crash", "restart", "cut off", "cut", "heal", "drop", "delay",
+        "duplicate", "compact", "remove")  # fmt: skip
+
+
 def names(count: int) -> tuple[str, ...]:
     return tuple(f"etcd-{number}" for number in range(1, count + 1))
 

@@ -126,14 +126,6 @@ def _telling(event: Event) -> Any:
     return None
 
 
-def number(guard: Guard, *arguments: Any) -> int:
-    """What the student's function answers, where an index is due."""
-    answer = guard.call(*arguments)
-    if not isinstance(answer, int) or isinstance(answer, bool):
-        raise guard.slip(f"it returned {answer!r:.40}: the index of an entry is a number")
-    return answer
-
-
 def rules_by(*answers: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     """Roles for a Cluster: each answer by its name, if it is more than a stub."""
     return {f"raft.{answer.__name__}": answer for answer in answers if not untouched(answer)}

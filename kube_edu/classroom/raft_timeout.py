@@ -64,11 +64,7 @@ class Waited(Played):
 
 
 def _draw(guard: Guard, random: Random, ticks: int) -> int:
-    value = guard.call(random, ticks)
-    if isinstance(value, bool) or not isinstance(value, int):
-        kind = type(value).__name__
-        raise guard.slip(f"it should return a whole number of ticks, and returned {kind}")
-    return value
+    return guard.ask(int, "a whole number of ticks", random, ticks)
 
 
 def _misconception(guard: Guard, drawn: list[int]) -> tuple[str, int, list[int]]:

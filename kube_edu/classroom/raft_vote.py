@@ -121,15 +121,7 @@ class Voted(Played):
 
 def _guarded(answer: Grant) -> Grant:
     guard = Guard(answer)
-
-    def grant(voter: Voter, request: Message) -> bool:
-        granted = guard.call(voter, request)
-        if not isinstance(granted, bool):
-            kind = type(granted).__name__
-            raise guard.slip(f"it should return True or False, and returned {kind}")
-        return granted
-
-    return grant
+    return lambda voter, request: guard.ask(bool, "True or False", voter, request)
 
 
 VOTE = exercise(

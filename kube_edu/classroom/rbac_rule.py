@@ -62,10 +62,7 @@ class Asked(Trial):
     def run(self) -> Failure | None:
         access = self.case.access
         for rules in self.case.roles:
-            self.said = self.guard.call(list(rules), access)
-            if not isinstance(self.said, bool):
-                said = f"{self.said!r:.40}"
-                raise self.guard.slip(f"it should return True or False, and returned {said}.")
+            self.said = self.guard.ask(bool, "True or False", list(rules), access)
             if self.said != allows(rules, access):
                 why = _too_much(rules, access) if self.said else _too_little(rules, access)
                 return because(f"{'allows' if self.said else 'refuses'}, {why}")

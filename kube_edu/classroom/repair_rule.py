@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kube_edu.classroom.append_rule import Page
-from kube_edu.classroom.raft_plan import Act, Plan, names
-from kube_edu.classroom.raft_rules import RuleRun, exercise, number
-from kube_edu.classroom.raft_scenes import FIGURE_7
+from kube_edu.classroom.raft_rules import RuleRun, exercise
+from kube_edu.classroom.raft_scenes import FIGURE_7, scene
 from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.raft import Log, Message, Rules
 from kube_edu.raft.rules import next_index
@@ -15,23 +14,13 @@ from kube_edu.viz.logs import LogMark
 
 because = Reasons("05-raft-replication", "next_index")
 
-BEHIND = Plan(
-    seed=3,
-    members=names(3),
-    logs={"etcd-1": (1, 1, 1, 2, 2), "etcd-2": (1, 1), "etcd-3": (1, 1, 1, 2, 2)},
-    acts=(Act(0.1, "time out", ("etcd-1",)),),
-    seconds=1.0,
-    pre_vote=False,
-)
-"""A follower that only lacks entries, and some of them are of the same term as its last."""
-
 
 class Repaired(RuleRun):
     def rules(self) -> Rules:
         return replace(Rules(), next_index=self._next)
 
     def _next(self, log: Log, refusal: Message) -> int:
-        answer = number(self.guard, Page(log), refusal)
+        answer = self.guard.ask(int, "an index", Page(log), refusal)
         self.found(_misjudged(log, refusal, answer, next_index(log, refusal)))
         return answer
 
@@ -72,4 +61,4 @@ def _misconception(log: Log, refusal: Message, answer: int, right: int) -> str:
     return "it goes back a little at a time" if little else "it goes back further than it need"
 
 
-REPAIR = exercise(Repaired, next_index, BEHIND, FIGURE_7)
+REPAIR = exercise(Repaired, next_index, scene("behind"), FIGURE_7)

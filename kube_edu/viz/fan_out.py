@@ -59,7 +59,7 @@ def fan_out(trace: Iterable[Event], title: str, resource: str, watchers: Sequenc
         drawing.line((x, 68), (x, bottom), colour=FAINT)
     for number, row in enumerate(rows):
         y = TOP + ROW * number
-        drawing.text(LEFT - 12, y + 4, f"{row.time:.2f} s", size=10.5, colour=SOFT, anchor="end")
+        drawing.note(LEFT - 12, y + 4, f"{row.time:.2f} s", 10.5, "end")
         if row.revision:
             drawing.circle(STORE, y, 4, fill=SOFT)
             drawing.arrow((STORE + 6, y), (CACHE - 6, y), colour=SOFT)
@@ -73,9 +73,8 @@ def fan_out(trace: Iterable[Event], title: str, resource: str, watchers: Sequenc
     legend = [(colour, kind) for kind, colour in KINDS.items() if kind in seen]
     drawing.legend(LEFT - 46, bottom + 34, legend)
     said = "crossed out: did not arrive"
-    drawing.text(drawing.width - 18 - width_of(said, 11.5), bottom + 34, said, size=11.5,
-                 colour=SOFT)  # fmt: skip
-    return Figure(drawing.svg(), _words(title, rows))
+    drawing.note(drawing.width - 18 - width_of(said, 11.5), bottom + 34, said, 11.5)
+    return drawing.figure(_words(rows))
 
 
 def rows_of(trace: Iterable[Event], resource: str, watchers: Sequence[str]) -> list[Row]:
@@ -133,20 +132,16 @@ def _draw(drawing: Drawing, x: float, y: float, handed: Sequence[tuple[int, str,
     squeeze = min(1.0, (COLUMN - 16) / sum(widths))
     for label, width, (_, kind, arrived) in zip(labels, widths, handed, strict=True):
         drawing.circle(x, y, 5, fill=KINDS[kind])
-        drawing.text(x + 7, y - 4, label, size=9.5, colour=SOFT)
+        drawing.note(x + 7, y - 4, label, 9.5)
         if not arrived:
             drawing.cross(x, y)
         x += squeeze * width
 
 
-def _words(title: str, rows: Sequence[Row]) -> str:
-    lines = [title]
+def _words(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
-        lines.append(f"  {row.time:7.2f} s  {row.text}")
+        yield f"{row.time:7.2f} s  {row.text}"
         for user, handed in row.handed.items():
-            said = ", ".join(
-                f"{kind} {revision or ''}{'' if arrived else ' (did not arrive)'}".rstrip()
-                for revision, kind, arrived in handed
-            )
-            lines.append(f"             to {user}: {said}")
-    return "\n".join(lines)
+            told = (f"{kind} {revision or ''}{'' if arrived else ' (did not arrive)'}".rstrip()
+                    for revision, kind, arrived in handed)  # fmt: skip
+            yield f"           to {user}: {', '.join(told)}"

@@ -21,8 +21,8 @@ def freshness(title: str, reads: Mapping[str, Sequence[tuple[float, bool]]]) -> 
     for mark in (0.001, 0.01, 0.1, 1.0):
         drawing.line((_x(mark), TOP - 8), (_x(mark), bottom), colour=FAINT, thick=1)
         label = f"{1000 * mark:.0f} ms" if mark < 1 else "1 s"
-        drawing.text(_x(mark), bottom + 18, label, size=11, anchor="middle", colour=SOFT)
-    lines = [title]
+        drawing.note(_x(mark), bottom + 18, label, anchor="middle")
+    words = []
     for row, (name, points) in enumerate(reads.items()):
         stale = sum(old for _, old in points)
         took = [seconds for seconds, _ in points]
@@ -35,11 +35,11 @@ def freshness(title: str, reads: Mapping[str, Sequence[tuple[float, bool]]]) -> 
                 drawing.cross(_x(seconds), y, 3.5)
             else:
                 drawing.circle(_x(seconds), y, 3, fill=BLUE)
-        lines.append(f"  {name}: {stale} of {len(points)} stale; median {_ms(median(took))}, "
+        words.append(f"{name}: {stale} of {len(points)} stale; median {_ms(median(took))}, "
                      f"slowest {_ms(max(took))}")  # fmt: skip
     drawing.legend(18, bottom + 52, [(BLUE, "shows what was just written"),
                                      (RED, "shows an older state (a cross)")])  # fmt: skip
-    return Figure(drawing.svg(), "\n".join(lines))
+    return drawing.figure(words)
 
 
 def _x(seconds: float) -> float:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.svg import BLUE, GREEN, GREY, ORANGE, RED, SOFT, Drawing
+from kube_edu.viz.svg import BLUE, GREEN, GREY, INK, ORANGE, RED, SOFT, Drawing, nothing
 
 QUESTIONS = {
     "who": ("Who are you?", "authentication"),
@@ -30,7 +30,7 @@ def gate_verdict(trace: Trace, verb: str, what: str) -> Figure:
     resource/namespace/name)."""
     found = last_request(trace, verb, what)
     if found is None:
-        return not_found(f"{verb} {what}")
+        return nothing(f"{verb} {what}", "not on the trace")
     event = trace[found]
     title = f"{verb} {event.fields['object'].rstrip('/')}: answered with {event.fields['status']}"
     return column(title, at_the_gate(event), [PASSED, CHANGED, REFUSED, UNASKED])
@@ -54,10 +54,6 @@ def last_request(trace: Trace, verb: str, what: str) -> int | None:
     return None
 
 
-def not_found(title: str) -> Figure:
-    return Figure(Drawing(420, 60, f"{title}: not on the trace").svg(), f"{title}: not found")
-
-
 def at_the_gate(event: Event) -> list[Station]:
     return [Station(*QUESTIONS[stage], *answer) for stage, answer in answers_of(event).items()]
 
@@ -71,25 +67,22 @@ def column(title: str, stations: Sequence[Station], legend: Sequence[str]) -> Fi
     for station, said, height in zip(stations, lines, heights, strict=True):
         question, name, verdict, _ = station
         colour = COLOURS[verdict]
-        drawing.box(18, y, LEFT - 40, 44, fill="#ffffff", stroke=colour, thick=1.8)
-        drawing.box(18, y, 6, 44, fill=colour, stroke="none", radius=2)
+        drawing.card(18, y, LEFT - 40, 44, colour)
         drawing.text(34, y + 19, question, bold=True, size=12.5)
-        drawing.text(34, y + 35, name, size=11, colour=SOFT)
+        drawing.note(34, y + 35, name)
         if verdict != UNASKED:
             mark = drawing.cross if verdict == REFUSED else drawing.tick
             mark(LEFT - 36, y + 31, colour=colour)
         for row, line in enumerate(said):
-            grey = SOFT if verdict == UNASKED else colour if verdict == REFUSED else "#1f2933"
-            drawing.text(LEFT, y + 19 + LINE * row, line, size=11.5, colour=grey)
+            ink = {UNASKED: SOFT, REFUSED: colour}.get(verdict, INK)
+            drawing.text(LEFT, y + 19 + LINE * row, line, size=11.5, colour=ink)
         if station is not stations[-1]:
-            drawing.line(
-                (40, y + 44), (40, y + height + 14), colour=colour, dash=verdict == UNASKED
-            )
+            ends = (40.0, y + 44), (40.0, y + height + 14)
+            drawing.line(*ends, colour=colour, dash=verdict == UNASKED)
         y += height + 14
     drawing.legend(18, y + 18, [(COLOURS[verdict], verdict) for verdict in legend])
-    words = [f"  {question:<22} {verdict}: {'; '.join(said)}"
-             for question, _, verdict, said in stations]  # fmt: skip
-    return Figure(drawing.svg(), "\n".join([title, *words]))
+    return drawing.figure(f"{question:<22} {verdict}: {'; '.join(said)}"
+                          for question, _, verdict, said in stations)  # fmt: skip
 
 
 def answers_of(event: Event) -> dict[str, Answer]:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
+from kube_edu.viz.svg import nothing
 from kube_edu.viz.verdict import (
     COLOURS,
     PASSED,
@@ -17,7 +18,6 @@ from kube_edu.viz.verdict import (
     at_the_gate,
     column,
     last_request,
-    not_found,
 )
 
 TXN = {
@@ -33,7 +33,7 @@ def request_walk(trace: Trace, verb: str, what: str) -> Figure:
     of it since."""
     place = last_request(trace, verb, what)
     if place is None:
-        return not_found(f"{verb} {what}")
+        return nothing(f"{verb} {what}", "not on the trace")
     stations = [*_stations(trace, place)]
     asked = trace[place - 1].fields  # its `api.request`
     used = [verdict for verdict in COLOURS if any(verdict == each.verdict for each in stations)]

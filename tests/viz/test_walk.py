@@ -58,4 +58,4 @@ def test_a_patch_is_written_and_told_as_a_change(cluster):
 
 
 def test_what_was_not_asked_is_not_found(cluster):
-    assert "not found" in request_walk(cluster.trace, "create", "secrets/").text
+    assert "not on the trace" in request_walk(cluster.trace, "create", "secrets/").text
