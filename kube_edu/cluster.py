@@ -301,7 +301,7 @@ class Cluster:
         async def containerd(host: Host) -> None:
             images = {"coredns": partial(parts.coredns, host=host, apiserver=APISERVER)}
             runtime[:] = [SimulatedRuntime(host, network, images)]
-            await runtime[0].run()
+            await _idle(host)
 
         async def kubelet(host: Host) -> None:
             await parts.kubelet(

@@ -33,10 +33,10 @@ from kube_edu.etcd.services import Services
 from kube_edu.etcd.state import compare_holds
 from kube_edu.host import Host, Request, Response
 from kube_edu.host.identity import NOBODY
-from kube_edu.kubelet import Kubelet
 from kube_edu.kubelet.cni import PodNetwork
 from kube_edu.kubelet.cri import Runtime
 from kube_edu.kubelet.cri.context import ContainerContext
+from kube_edu.kubelet.kubelet import Kubelet
 from kube_edu.proxy import KubeProxy, Proxier
 from kube_edu.proxy.iptables import build_chain
 from kube_edu.raft import rules

@@ -1,79 +1,72 @@
-"""What goes into the cells of `kubectl get`: functions from an object and the time to a text or
-number.
+"""What goes into the cells of `kubectl get`: functions from an object to a text or number. Their
+further arguments are words of data/columns.txt; paths begin with a dot there.
 
 Source: kubernetes, pkg/printers/internalversion/printers.go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from kube_edu.api import meta
 from kube_edu.api.duration import human_duration
 from kube_edu.api.meta import Object
 from kube_edu.api.podstatus import summarize
+from kube_edu.api.rules import values_at
 from kube_edu.api.selectors import LabelSelector, SelectorError
-
-Cell = Callable[[Object, float], Any]
 
 NONE, UNKNOWN, UNSET = "<none>", "<unknown>", "<unset>"
 
+TIMED = ("first_seen", "job_duration", "last_seen", "pod_restarts", "since")
+"""What depends on the time: it is the second argument."""
 
-def at(path: str, absent: Any = "") -> Cell:
+
+def at(obj: Object, path: str, absent: Any = "") -> Any:
     """The field at a path, or `absent` where there is nothing."""
-    steps = path.split(".")
-
-    def cell(obj: Object, now: float) -> Any:
-        value: Any = obj
-        for step in steps:
-            value = value.get(step) if isinstance(value, dict) else None
-        return absent if value in (None, "") else value
-
-    return cell
+    value: Any = obj
+    for step in path.split(".")[1:]:
+        value = value.get(step) if isinstance(value, dict) else None
+    return absent if value in (None, "") else value
 
 
-def since(path: str, absent: str = UNKNOWN) -> Cell:
+def since(obj: Object, now: float, path: str, absent: str = UNKNOWN) -> str:
     """How long ago the time at a path was."""
-    field = at(path)
-    return lambda obj, now: ago(field(obj, now), now, absent)
+    return _ago(at(obj, path), now, absent)
 
 
-def ago(time: str, now: float, absent: str = UNKNOWN) -> str:
+def _ago(time: str, now: float, absent: str = UNKNOWN) -> str:
     return human_duration(now - meta.seconds(time)) if time else absent
 
 
-def count(*paths: str) -> Cell:
+def count(obj: Object, *paths: str) -> int:
     """How many entries the maps or lists at these paths have together."""
-    fields = [at(path, ()) for path in paths]
-    return lambda obj, now: sum(len(field(obj, now)) for field in fields)
+    return sum(len(at(obj, path, ())) for path in paths)
 
 
-def of(function: Callable[[Object], Any]) -> Cell:
-    """A cell that does not depend on the time."""
-    return lambda obj, now: function(obj)
+def joined(obj: Object, path: str, absent: str = "") -> str:
+    """The texts at a path that goes through a list: ".spec.containers[].name"."""
+    return ",".join(str(value) for _, value in values_at(obj, path[1:])) or absent
 
 
-def containers(field: str, template: str = "spec.template") -> Cell:
-    """A field of all containers of a pod template."""
-    found = at(f"{template}.spec.containers", ())
-    return lambda obj, now: ",".join(c.get(field, "") for c in found(obj, now))
+def slashed(obj: Object, absent: str, *paths: str) -> str:
+    """ "kind/name", of some fields."""
+    return "/".join(filter(None, (str(at(obj, path)) for path in paths))) or absent
 
 
-def selector(path: str) -> Cell:
+def labels(obj: Object, path: str) -> str:
+    return ",".join(f"{key}={value}" for key, value in at(obj, path, {}).items()) or NONE
+
+
+def selector(obj: Object, path: str) -> str:
     """A label selector, or the plain map of labels that some kinds have in its place."""
-    at_path = at(path, {})
-
-    def cell(obj: Object, now: float) -> str:
-        found = at_path(obj, now)
-        if "matchLabels" not in found and "matchExpressions" not in found:
-            return ",".join(f"{key}={found[key]}" for key in sorted(found)) or NONE
-        try:
-            return str(LabelSelector.from_dict(found)) or NONE
-        except SelectorError as error:
-            return f"<error: {error}>"
-
-    return cell
+    found = at(obj, path, {})
+    if "matchLabels" not in found and "matchExpressions" not in found:
+        return ",".join(f"{key}={found[key]}" for key in sorted(found)) or NONE
+    try:
+        return str(LabelSelector.from_dict(found)) or NONE
+    except SelectorError as error:
+        return f"<error: {error}>"
 
 
 def _listed(entries: Iterable[str], empty: str) -> str:
@@ -127,11 +120,9 @@ def node_roles(node: Object) -> str:
     return ",".join(sorted(filter(None, roles))) or NONE
 
 
-def node_address(type: str) -> Cell:
-    addresses = at("status.addresses", ())
-    return lambda node, now: next(
-        (a["address"] for a in addresses(node, now) if a.get("type") == type), NONE
-    )
+def node_address(node: Object, type: str) -> str:
+    addresses = at(node, ".status.addresses", ())
+    return next((a["address"] for a in addresses if a.get("type") == type), NONE)
 
 
 # Workloads, services
@@ -149,8 +140,13 @@ def external_ips(service: Object) -> str:
     ips = list(spec.get("externalIPs") or ())
     if spec.get("type") != "LoadBalancer":
         return ",".join(ips) or NONE
-    ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
-    return ",".join([i.get("ip") or i.get("hostname", "") for i in ingress] + ips) or "<pending>"
+    return ",".join(filter(None, [balancers(service), *ips])) or "<pending>"
+
+
+def balancers(obj: Object) -> str:
+    """Where load balancers of a Service or Ingress are reached."""
+    points = at(obj, ".status.loadBalancer.ingress", ())
+    return ",".join(point.get("ip") or point.get("hostname", "") for point in points)
 
 
 def service_ports(service: Object) -> str:
@@ -173,10 +169,8 @@ def endpoints(endpoints: Object) -> str:
 
 
 def slice_ports(slice: Object) -> str:
-    return _listed(
-        (str(port.get("port") or port.get("name") or "*") for port in slice.get("ports") or ()),
-        UNSET,
-    )
+    ports = slice.get("ports") or ()
+    return _listed((str(p.get("port") or p.get("name") or "*") for p in ports), UNSET)
 
 
 def slice_addresses(slice: Object) -> str:
@@ -188,12 +182,12 @@ def slice_addresses(slice: Object) -> str:
 
 
 def first_seen(event: Object, now: float) -> str:
-    return ago(event.get("firstTimestamp") or event.get("eventTime", ""), now)
+    return _ago(event.get("firstTimestamp") or event.get("eventTime", ""), now)
 
 
 def last_seen(event: Object, now: float) -> str:
     last = event.get("series", {}).get("lastObservedTime") or event.get("lastTimestamp", "")
-    return ago(last, now) if last else first_seen(event, now)
+    return _ago(last, now) if last else first_seen(event, now)
 
 
 def event_object(event: Object) -> str:
@@ -219,19 +213,13 @@ def event_count(event: Object) -> int:
 _MODES = {"ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOnce": "RWO"}
 
 
-def access_modes(path: str) -> Cell:
-    modes = at(path, ())
-    return lambda obj, now: ",".join(_MODES.get(mode, "RWOP") for mode in modes(obj, now))
+def access_modes(obj: Object, path: str) -> str:
+    return ",".join(_MODES.get(mode, "RWOP") for mode in at(obj, path, ()))
 
 
 def volume_status(obj: Object) -> str:
     deleting = meta.is_deleting(obj)
     return "Terminating" if deleting else str(obj.get("status", {}).get("phase", ""))
-
-
-def volume_claim(volume: Object) -> str:
-    claim = volume.get("spec", {}).get("claimRef")
-    return f"{claim.get('namespace')}/{claim.get('name')}" if claim else ""
 
 
 def class_name(storage_class: Object) -> str:
@@ -240,6 +228,10 @@ def class_name(storage_class: Object) -> str:
 
 
 # Jobs
+
+
+def suspended(job: Object) -> str:
+    return str(job["spec"].get("suspend", UNSET))
 
 
 def job_status(job: Object) -> str:
@@ -268,11 +260,6 @@ def job_duration(job: Object, now: float) -> str:
 # Scaling, disruption, quotas
 
 
-def scale_reference(autoscaler: Object) -> str:
-    target = autoscaler.get("spec", {}).get("scaleTargetRef", {})
-    return f"{target.get('kind')}/{target.get('name')}"
-
-
 def scale_targets(autoscaler: Object) -> str:
     """ "cpu: 12%/80%" for each of the first two metrics."""
     status = autoscaler.get("status", {}).get("currentMetrics") or ()
@@ -297,34 +284,21 @@ def _metric(metric: Object, part: str) -> tuple[str, str]:
     return name, amount.get("value") or average
 
 
-def quota(prefix: str) -> Cell:
+def quota(quota: Object, prefix: str) -> str:
     """What a quota grants and what of it is used: of limits, or of all the rest."""
-
-    def cell(obj: Object, now: float) -> str:
-        status = obj.get("status", {})
-        hard, used = status.get("hard") or {}, status.get("used") or {}
-        names = [n for n in sorted(hard) if n.startswith("limits.") == (prefix == "limits.")]
-        return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in names)
-
-    return cell
+    hard, used = at(quota, ".status.hard", {}), at(quota, ".status.used", {})
+    names = [n for n in sorted(hard) if n.startswith("limits.") == (prefix == "limits.")]
+    return ", ".join(f"{name}: {used.get(name, '0')}/{hard[name]}" for name in names)
 
 
 # Access, extension, networks
 
 
-def subjects(kind: str) -> Cell:
-    def cell(binding: Object, now: float) -> str:
-        found = [s for s in binding.get("subjects") or () if s.get("kind") == kind]
-        if kind == "ServiceAccount":
-            return ", ".join(f"{s.get('namespace', '')}/{s['name']}" for s in found)
-        return ", ".join(s["name"] for s in found)
-
-    return cell
-
-
-def role(binding: Object) -> str:
-    reference = binding.get("roleRef", {})
-    return f"{reference.get('kind')}/{reference.get('name')}"
+def subjects(binding: Object, kind: str) -> str:
+    found = [s for s in binding.get("subjects") or () if s.get("kind") == kind]
+    if kind == "ServiceAccount":
+        return ", ".join(f"{s.get('namespace', '')}/{s['name']}" for s in found)
+    return ", ".join(s["name"] for s in found)
 
 
 def signing_condition(request: Object) -> str:
@@ -337,11 +311,6 @@ def signing_condition(request: Object) -> str:
 def requested_duration(request: Object) -> str:
     asked = request.get("spec", {}).get("expirationSeconds")
     return NONE if asked is None else human_duration(asked)
-
-
-def api_service(service: Object) -> str:
-    target = service.get("spec", {}).get("service")
-    return f"{target.get('namespace')}/{target.get('name')}" if target else "Local"
 
 
 def available(service: Object) -> str:
@@ -359,19 +328,12 @@ def controller(obj: Object) -> str:
     return f"{owner['kind'].lower()}.{group}/{owner['name']}"
 
 
-def parameter_kind(policy: Object) -> str:
-    kind = policy.get("spec", {}).get("paramKind")
-    return f"{kind.get('apiVersion')}/{kind.get('kind')}" if kind else UNSET
+def ingress_ports(ingress: Object) -> str:
+    return "80, 443" if ingress["spec"].get("tls") else "80"
 
 
 def ingress_hosts(ingress: Object) -> str:
-    hosts = [rule.get("host") or "*" for rule in ingress.get("spec", {}).get("rules") or ()]
-    return _listed(hosts, "*")
-
-
-def ingress_address(ingress: Object) -> str:
-    points = ingress.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
-    return ",".join(point.get("ip") or point.get("hostname", "") for point in points)
+    return _listed((rule.get("host") or "*" for rule in at(ingress, ".spec.rules", ())), "*")
 
 
 def parameters(ingress_class: Object) -> str:
@@ -380,22 +342,3 @@ def parameters(ingress_class: Object) -> str:
         return NONE
     kind = f"{to['kind']}.{to['apiGroup']}" if to.get("apiGroup") else to["kind"]
     return f"{kind}/{to['name']}"
-
-
-def parent(address: Object) -> str:
-    to = address.get("spec", {}).get("parentRef", {})
-    parts = (to.get("group"), to.get("resource"), to.get("namespace"), to.get("name"))
-    return "/".join(part for part in parts if part)
-
-
-def joined(path: str, absent: str = NONE, field: str = "") -> Cell:
-    """A list of texts, or of one field of its elements."""
-    values = at(path, ())
-    return lambda obj, now: (
-        ",".join(value.get(field, "") if field else value for value in values(obj, now)) or absent
-    )
-
-
-def labels(path: str) -> Cell:
-    pairs = at(path, {})
-    return lambda obj, now: ",".join(f"{k}={v}" for k, v in pairs(obj, now).items()) or NONE

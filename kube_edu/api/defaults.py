@@ -1,136 +1,160 @@
-"""What the API server fills in where a manifest says nothing.
+"""What the API server fills in where an object says nothing.
 
-Source: kubernetes, pkg/apis/*/v1/defaults.go. Plain defaults are the table at the end; those that
-depend on other fields are functions; those of pods are in poddefaults.py.
+Source: kubernetes, pkg/apis/*/v1/defaults.go. Defaults belong to types, as there: those of a probe
+are filled in wherever a probe stands. Plain ones are rows of data/defaults.txt; what depends on
+more than one other field is a function here.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from kube_edu.api import meta, poddefaults
+from kube_edu.api import meta, schema, tables
 from kube_edu.api.meta import Object, clone
-from kube_edu.api.poddefaults import fill
-from kube_edu.api.rules import values_at
 
 
 def set_defaults(obj: Object) -> Object:
     """A copy of an object with every default in place."""
     full: Object = clone(obj)
-    kind = full.get("kind", "")
-    for path, defaults in PLAIN.get(kind, {}).items():
-        for _, part in values_at(full, path) if path else [("", full)]:
-            fill(part, defaults)
-    if kind in _COMPUTED:
-        _COMPUTED[kind](full)
+    _fill(schema.definition_name(full["apiVersion"], full["kind"]), full)
     return full
 
 
-# What makes pods
+def _fill(type: str, struct: Object) -> None:
+    """Fill in a struct, and then what is inside it."""
+    for row in _rows(type):
+        row.fill(struct)
+    computed = _COMPUTED.get(schema.short_name(type))
+    if computed is not None:
+        computed(struct)
+    structs = schema.structs(type)
+    for field, part in struct.items():
+        if field in structs and field not in ("metadata", "status"):
+            for inner in part if isinstance(part, list) else (part,):
+                _fill(structs[field], inner)
 
 
-def _template(template: Object) -> None:
-    fill(template, {"metadata": {}, "spec": {}})
-    poddefaults.pod_spec(template["spec"])
+class _Row(NamedTuple):
+    way: tuple[str, ...]
+    field: str
+    value: Any
+    on: str
+    """A field that has to have one of some values."""
+    values: tuple[str, ...]
+
+    def fill(self, struct: Object) -> None:
+        if self.on and struct.get(self.on) not in self.values:
+            return
+        for step in self.way:
+            struct = struct.setdefault(step, {})
+        if struct.get(self.field) in (None, ""):
+            struct[self.field] = clone(self.value)
 
 
-def _workload(workload: Object) -> None:
-    _template(workload["spec"]["template"])
+@functools.cache
+def _rows(type: str) -> tuple[_Row, ...]:
+    return tuple(map(_row, schema.rows("defaults", type)))
 
 
-def _deployment(deployment: Object) -> None:
-    _workload(deployment)
-    strategy = deployment["spec"]["strategy"]
-    if strategy["type"] == "RollingUpdate":
-        fill(strategy, {"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
+def _row(text: str) -> _Row:
+    """ "scheme HTTP", "externalTrafficPolicy Cluster if type=NodePort,LoadBalancer"."""
+    path, value, *condition = text.split()
+    *way, field = path.split(".")
+    on, _, values = condition[-1].partition("=") if condition else ("", "", "")
+    return _Row(tuple(way), field, tables.value(value), on, tuple(values.split(",")))
 
 
-def _daemon_set(daemon_set: Object) -> None:
-    _workload(daemon_set)
-    strategy = daemon_set["spec"]["updateStrategy"]
-    if strategy["type"] == "RollingUpdate":
-        fill(strategy, {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})
+# Pods
+
+
+def _pod(pod: Object) -> None:
+    """A pod of its own, as against a template for pods, requests what it is limited to."""
+    spec = pod["spec"]
+    for container in containers(spec):
+        resources = container.get("resources") or {}
+        for name, limit in (resources.get("limits") or {}).items():
+            resources.setdefault("requests", {}).setdefault(name, limit)
+        if spec.get("hostNetwork"):
+            for port in container.get("ports") or ():
+                port.setdefault("hostPort", port.get("containerPort"))
+
+
+def _pod_spec(spec: Object) -> None:
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account:
+        spec["serviceAccountName"] = spec["serviceAccount"] = account
+
+
+def containers(spec: Object) -> list[Object]:
+    groups = ("initContainers", "containers", "ephemeralContainers")
+    return [container for group in groups for container in spec.get(group) or ()]
+
+
+def _container(container: Object) -> None:
+    container.setdefault("imagePullPolicy", image_pull_policy(container.get("image", "")))
+
+
+def image_pull_policy(image: str) -> str:
+    """An image without a tag, or tagged "latest", may change: always pull it."""
+    name, at, _ = image.partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    return "IfNotPresent" if at or tag not in ("", "latest") else "Always"
+
+
+def _volume(volume: Object) -> None:
+    if len(volume) <= 1:
+        volume["emptyDir"] = {}
+
+
+# Workloads
 
 
 def _stateful_set(stateful_set: Object) -> None:
-    _workload(stateful_set)
-    spec = stateful_set["spec"]
-    if spec["updateStrategy"]["type"] == "RollingUpdate":
-        fill(spec["updateStrategy"], {"rollingUpdate": {"partition": 0}})
-    for claim in spec.get("volumeClaimTemplates") or ():
-        fill(claim, {"apiVersion": "v1", "kind": "PersistentVolumeClaim"})
-        fill(claim, PLAIN["PersistentVolumeClaim"][""])
+    for claim in stateful_set["spec"].get("volumeClaimTemplates") or ():
+        claim.setdefault("apiVersion", "v1")
+        claim.setdefault("kind", "PersistentVolumeClaim")
 
 
 def _replication_controller(controller: Object) -> None:
     """The oldest of the workloads takes its selector and labels from its template."""
-    _workload(controller)
-    labels = meta.labels(controller["spec"]["template"])
-    if labels:
-        fill(controller, {"metadata": {"labels": labels}, "spec": {"selector": labels}})
+    if labels := meta.labels(controller["spec"]["template"]):
+        controller.setdefault("metadata", {}).setdefault("labels", dict(labels))
+        controller["spec"].setdefault("selector", dict(labels))
 
 
 def _job(job: Object) -> None:
-    _workload(job)
     spec = job["spec"]
     if labels := meta.labels(spec["template"]):
-        job["metadata"]["labels"] = meta.labels(job) or dict(labels)
+        job.setdefault("metadata", {}).setdefault("labels", dict(labels))
     if spec.get("completions") is None and spec.get("parallelism") is None:
         spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
     by_index = spec.get("backoffLimitPerIndex") is not None
-    counted = "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed"
-    fill(
-        spec,
-        {
-            "parallelism": 1,
-            "backoffLimit": 2**31 - 1 if by_index else 6,
-            "podReplacementPolicy": counted,
-        },
-    )
+    spec.setdefault("backoffLimit", 2**31 - 1 if by_index else 6)
+    replaced = "Failed" if "podFailurePolicy" in spec else "TerminatingOrFailed"
+    spec.setdefault("podReplacementPolicy", replaced)
 
 
-def _cron_job(cron_job: Object) -> None:
-    _template(cron_job["spec"]["jobTemplate"]["spec"]["template"])
+# The rest
 
 
-def _autoscaler(autoscaler: Object) -> None:
-    spec = autoscaler["spec"]
-    if not spec.get("metrics"):
-        target = {"type": "Utilization", "averageUtilization": 80}
-        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
-    if behavior := spec.get("behavior"):
-        fill(behavior, {"scaleUp": SCALE_UP, "scaleDown": SCALE_DOWN})
-
-
-# The rest of the kinds
-
-
-def _service(service: Object) -> None:
-    spec = service["spec"]
-    for port in spec.get("ports") or ():
-        fill(port, {"protocol": "TCP"})
-        if port.get("targetPort") in (None, 0, "") and "port" in port:
-            port["targetPort"] = port["port"]
-    if spec["sessionAffinity"] == "ClientIP":
-        fill(spec, {"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 10800}}})
-    if spec["type"] != "ExternalName":
-        fill(spec, CLUSTER_SERVICE)
-    if spec["type"] in ("NodePort", "LoadBalancer"):
-        fill(spec, {"externalTrafficPolicy": "Cluster"})
-    if spec["type"] == "LoadBalancer":
-        fill(spec, {"allocateLoadBalancerNodePorts": True})
+def _service_port(port: Object) -> None:
+    if port.get("targetPort") in (None, 0, "") and "port" in port:
+        port["targetPort"] = port["port"]
 
 
 def _namespace(namespace: Object) -> None:
-    name = meta.name(namespace)
-    if name:
-        fill(namespace, {"metadata": {"labels": {"kubernetes.io/metadata.name": name}}})
+    if name := meta.name(namespace):
+        labels = namespace["metadata"].setdefault("labels", {})
+        labels.setdefault("kubernetes.io/metadata.name", name)
 
 
 def _node(node: Object) -> None:
-    if "capacity" in node["status"]:
-        fill(node["status"], {"allocatable": node["status"]["capacity"]})
+    for name, amount in node["status"].get("capacity", {}).items():
+        node["status"].setdefault("allocatable", {}).setdefault(name, amount)
 
 
 def _secret(secret: Object) -> None:
@@ -141,258 +165,41 @@ def _secret(secret: Object) -> None:
         secret["data"] = {**secret.get("data", {}), **encoded}
 
 
-def _limit_range(limits: Object) -> None:
+def _limit_range_item(limit: Object) -> None:
     """A container's default limit is the maximum, and its default request the limit or the
     minimum."""
-    for limit in limits["spec"].get("limits") or ():
-        if limit.get("type") == "Container":
-            maximum, minimum = limit.get("max") or {}, limit.get("min") or {}
-            limit["default"] = {**maximum, **(limit.get("default") or {})}
-            asked = {**minimum, **limit["default"], **(limit.get("defaultRequest") or {})}
-            limit["defaultRequest"] = asked
+    if limit.get("type") == "Container":
+        maximum, minimum = limit.get("max") or {}, limit.get("min") or {}
+        limit["default"] = {**maximum, **(limit.get("default") or {})}
+        asked = {**minimum, **limit["default"], **(limit.get("defaultRequest") or {})}
+        limit["defaultRequest"] = asked
 
 
-def _network_policy(policy: Object) -> None:
-    spec = policy["spec"]
+def _network_policy_spec(spec: Object) -> None:
     if not spec.get("policyTypes"):
         spec["policyTypes"] = ["Ingress", *(["Egress"] if spec.get("egress") else [])]
 
 
-def _role_binding(binding: Object) -> None:
-    people = [s for s in binding.get("subjects") or () if s.get("kind") in ("User", "Group")]
-    for reference in (binding.setdefault("roleRef", {}), *people):
-        reference["apiGroup"] = reference.get("apiGroup") or RBAC
-
-
-def _custom_resource(definition: Object) -> None:
-    names = definition["spec"].get("names") or {}
+def _custom_resource_names(names: Object) -> None:
     if kind := names.get("kind"):
-        fill(names, {"singular": kind.lower(), "listKind": f"{kind}List"})
+        names["singular"] = names.get("singular") or kind.lower()
+        names["listKind"] = names.get("listKind") or f"{kind}List"
 
 
 _COMPUTED: dict[str, Callable[[Object], None]] = {
-    "ClusterRoleBinding": _role_binding,
-    "CronJob": _cron_job,
-    "CustomResourceDefinition": _custom_resource,
-    "DaemonSet": _daemon_set,
-    "Deployment": _deployment,
-    "HorizontalPodAutoscaler": _autoscaler,
+    "Container": _container,
+    "CustomResourceDefinitionNames": _custom_resource_names,
+    "EphemeralContainer": _container,
     "Job": _job,
-    "LimitRange": _limit_range,
+    "LimitRangeItem": _limit_range_item,
     "Namespace": _namespace,
-    "NetworkPolicy": _network_policy,
+    "NetworkPolicySpec": _network_policy_spec,
     "Node": _node,
-    "Pod": lambda pod: poddefaults.pod(pod["spec"]),
-    "PodTemplate": lambda template: _template(template["template"]),
-    "ReplicaSet": _workload,
+    "Pod": _pod,
+    "PodSpec": _pod_spec,
     "ReplicationController": _replication_controller,
-    "RoleBinding": _role_binding,
     "Secret": _secret,
-    "Service": _service,
+    "ServicePort": _service_port,
     "StatefulSet": _stateful_set,
-}
-
-RBAC = "rbac.authorization.k8s.io"
-
-CLUSTER_SERVICE: Object = {
-    "internalTrafficPolicy": "Cluster",
-    "ipFamilies": ["IPv4"],
-    "ipFamilyPolicy": "SingleStack",
-}
-
-# autoscaling/v2 (pkg/apis/autoscaling/v2/defaults.go): double, or 4 pods more, in 15 s.
-SCALE_UP: Object = {
-    "stabilizationWindowSeconds": 0,
-    "selectPolicy": "Max",
-    "policies": [
-        {"type": "Pods", "value": 4, "periodSeconds": 15},
-        {"type": "Percent", "value": 100, "periodSeconds": 15},
-    ],
-}
-SCALE_DOWN: Object = {
-    "selectPolicy": "Max",
-    "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
-}
-
-_TCP: Object = {"protocol": "TCP"}
-_OBJECTS_MATCHED: Object = {
-    "matchPolicy": "Equivalent",
-    "namespaceSelector": {},
-    "objectSelector": {},
-}
-_WEBHOOK: Object = {"failurePolicy": "Fail", "timeoutSeconds": 10, **_OBJECTS_MATCHED}
-_WEBHOOK_SERVICE: Object = {"port": 443}
-_EVERY_SCOPE: Object = {"scope": "*"}
-
-# By kind, and by the path of the part. An empty dict stands for a struct that Go always writes
-# out, and a 0 in a status for a number that is always there.
-PLAIN: dict[str, dict[str, Object]] = {
-    "APIService": {
-        "": {"spec": {}, "status": {}},
-        "spec.service": _WEBHOOK_SERVICE,
-    },
-    "CSIDriver": {
-        "spec": {
-            "attachRequired": True,
-            "fsGroupPolicy": "ReadWriteOnceWithFSType",
-            "podInfoOnMount": False,
-            "requiresRepublish": False,
-            "seLinuxMount": False,
-            "storageCapacity": False,
-            "volumeLifecycleModes": ["Persistent"],
-        }
-    },
-    "CertificateSigningRequest": {"": {"status": {}}},
-    "CronJob": {
-        "": {
-            "spec": {
-                "concurrencyPolicy": "Allow",
-                "failedJobsHistoryLimit": 1,
-                "jobTemplate": {"metadata": {}, "spec": {"template": {}}},
-                "successfulJobsHistoryLimit": 3,
-                "suspend": False,
-            },
-            "status": {},
-        }
-    },
-    "CustomResourceDefinition": {
-        "": {"spec": {"conversion": {"strategy": "None"}}, "status": {}},
-    },
-    "DaemonSet": {
-        "": {
-            "spec": {
-                "revisionHistoryLimit": 10,
-                "template": {},
-                "updateStrategy": {"type": "RollingUpdate"},
-            },
-            "status": {
-                "currentNumberScheduled": 0,
-                "desiredNumberScheduled": 0,
-                "numberMisscheduled": 0,
-                "numberReady": 0,
-            },
-        }
-    },
-    "Deployment": {
-        "": {
-            "spec": {
-                "replicas": 1,
-                "revisionHistoryLimit": 10,
-                "progressDeadlineSeconds": 600,
-                "strategy": {"type": "RollingUpdate"},
-                "template": {},
-            },
-            "status": {},
-        }
-    },
-    "EndpointSlice": {"ports[]": {"name": "", **_TCP}},
-    "Endpoints": {"subsets[].ports[]": _TCP},
-    "HorizontalPodAutoscaler": {
-        "": {"spec": {"minReplicas": 1}, "status": {"desiredReplicas": 0}},
-    },
-    "Ingress": {"": {"spec": {}, "status": {"loadBalancer": {}}}},
-    "IngressClass": {
-        "": {"spec": {}},
-        "spec.parameters": {"scope": "Cluster"},
-    },
-    "Job": {
-        "": {
-            "spec": {
-                "completionMode": "NonIndexed",
-                "manualSelector": False,
-                "suspend": False,
-                "template": {},
-            },
-            "status": {},
-        },
-        "spec.podFailurePolicy.rules[].onPodConditions[]": {"status": "True"},
-    },
-    "LimitRange": {"": {"spec": {}}},
-    "MutatingWebhookConfiguration": {
-        "webhooks[]": {**_WEBHOOK, "reinvocationPolicy": "Never"},
-        "webhooks[].clientConfig.service": _WEBHOOK_SERVICE,
-        "webhooks[].rules[]": _EVERY_SCOPE,
-    },
-    "Namespace": {"": {"spec": {}, "status": {"phase": "Active"}}},
-    "NetworkPolicy": {
-        "": {"spec": {"podSelector": {}}},
-        "spec.egress[].ports[]": _TCP,
-        "spec.ingress[].ports[]": _TCP,
-    },
-    "Node": {"": {"spec": {}, "status": {}}},
-    "PersistentVolume": {
-        "": {
-            "spec": {
-                "persistentVolumeReclaimPolicy": "Retain",
-                "volumeMode": "Filesystem",
-            },
-            "status": {"phase": "Pending"},
-        },
-        "spec.hostPath": {"type": ""},
-    },
-    "PersistentVolumeClaim": {
-        "": {
-            "spec": {"resources": {}, "volumeMode": "Filesystem"},
-            "status": {"phase": "Pending"},
-        }
-    },
-    "Pod": {"": {"spec": {"enableServiceLinks": True}, "status": {}}},
-    "PodDisruptionBudget": {
-        "": {
-            "spec": {},
-            "status": {
-                "currentHealthy": 0,
-                "desiredHealthy": 0,
-                "disruptionsAllowed": 0,
-                "expectedPods": 0,
-            },
-        }
-    },
-    "PodTemplate": {"": {"template": {}}},
-    "PriorityClass": {"": {"preemptionPolicy": "PreemptLowerPriority"}},
-    "ReplicaSet": {"": {"spec": {"replicas": 1, "template": {}}, "status": {"replicas": 0}}},
-    "ReplicationController": {
-        "": {"spec": {"replicas": 1, "template": {}}, "status": {"replicas": 0}},
-    },
-    "ResourceQuota": {"": {"spec": {}, "status": {}}},
-    "Secret": {"": {"type": "Opaque"}},
-    "Service": {
-        "": {
-            "spec": {"type": "ClusterIP", "sessionAffinity": "None"},
-            "status": {"loadBalancer": {}},
-        }
-    },
-    "ServiceCIDR": {"": {"spec": {}, "status": {}}},
-    "StatefulSet": {
-        "": {
-            "spec": {
-                "persistentVolumeClaimRetentionPolicy": {
-                    "whenDeleted": "Retain",
-                    "whenScaled": "Retain",
-                },
-                "podManagementPolicy": "OrderedReady",
-                "replicas": 1,
-                "revisionHistoryLimit": 10,
-                "template": {},
-                "updateStrategy": {"type": "RollingUpdate"},
-            },
-            "status": {"availableReplicas": 0, "replicas": 0},
-        }
-    },
-    "StorageClass": {"": {"reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"}},
-    "ValidatingAdmissionPolicy": {
-        "": {"spec": {"failurePolicy": "Fail"}, "status": {}},
-        "spec.matchConstraints": _OBJECTS_MATCHED,
-        "spec.matchConstraints.resourceRules[]": _EVERY_SCOPE,
-    },
-    "ValidatingAdmissionPolicyBinding": {
-        "spec.matchResources": _OBJECTS_MATCHED,
-        "spec.matchResources.resourceRules[]": _EVERY_SCOPE,
-    },
-    "ValidatingWebhookConfiguration": {
-        "webhooks[]": _WEBHOOK,
-        "webhooks[].clientConfig.service": _WEBHOOK_SERVICE,
-        "webhooks[].rules[]": _EVERY_SCOPE,
-    },
-    "VolumeAttachment": {"": {"status": {"attached": False}}},
+    "Volume": _volume,
 }

@@ -13,13 +13,7 @@ from kube_edu.api import workloadvalidation as workloads
 from kube_edu.api.meta import Object
 from kube_edu.api.podvalidation import ephemeral_update, pod_resize, pod_spec, pod_update
 from kube_edu.api.rules import Errors
-from kube_edu.api.status import (
-    duplicate,
-    forbidden_field,
-    invalid_value,
-    required,
-    too_long,
-)
+from kube_edu.api.status import duplicate, forbidden_field, invalid_value, required, too_long
 
 # Services
 
@@ -35,7 +29,6 @@ def _service(service: Object) -> Errors:
     if spec.get("type") in ("NodePort", "LoadBalancer") and spec.get("clusterIP") == "None":
         why = f"may not be set to 'None' for {spec['type']} services"
         yield invalid_value("spec.clusterIPs[0]", "None", why)
-    yield from rules.check_unique(service, "spec.ports[].name")
     seen = []
     for i, port in enumerate(ports):
         if len(ports) > 1 and not port.get("name"):
@@ -117,10 +110,6 @@ def _disruption_budget(budget: Object) -> Errors:
 
 def _volume(volume: Object) -> Errors:
     spec = volume["spec"]
-    if not spec.get("accessModes"):
-        yield required("spec.accessModes")
-    if "storage" not in (spec.get("capacity") or {}):
-        yield required("spec.capacity")
     sources = [field for field in spec if field not in _VOLUME_FIELDS]
     if not sources:
         yield required("spec", "must specify a volume type")
@@ -198,24 +187,8 @@ _SYSTEM_PRIORITIES = (
 )
 
 
-def _fixed(*fields: str, why: str) -> Callable[[Object, Object], Errors]:
-    def check(new: Object, old: Object) -> Errors:
-        for field in fields:
-            if new.get(field) != old.get(field):
-                yield forbidden_field(field, why)
-
-    return check
-
-
-def _same_role(new: Object, old: Object) -> Errors:
-    if new.get("roleRef") != old.get("roleRef"):
-        yield invalid_value("roleRef", new.get("roleRef"), "cannot change roleRef")
-
-
 def _subjects(binding: Object) -> Errors:
     for i, subject in enumerate(binding.get("subjects") or ()):
-        if not subject.get("name"):
-            yield required(f"subjects[{i}].name")
         if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
             yield required(f"subjects[{i}].namespace")
 
@@ -269,18 +242,14 @@ ON_CREATE: dict[str, Callable[[Object], Errors]] = {
 }
 
 ON_UPDATE: dict[str, Callable[[Object, Object], Errors]] = {
-    "ClusterRoleBinding": _same_role,
     "ConfigMap": _immutable_data,
     "Job": workloads.job_update,
     "PersistentVolume": _volume_update,
     "PersistentVolumeClaim": _claim_update,
     "Pod": pod_update,
-    "PriorityClass": _fixed("value", "preemptionPolicy", why="may not be changed in an update."),
-    "RoleBinding": _same_role,
     "Secret": _immutable_data,
     "Service": _service_update,
     "StatefulSet": workloads.stateful_set_update,
-    "StorageClass": _fixed("parameters", "provisioner", why="updates to it are forbidden."),
 }
 
 # Where a subresource has rules of its own in place of those above.

@@ -15,12 +15,21 @@ import jsonpatch
 import jsonpointer
 
 from kube_edu.api.meta import Object, clone
-from kube_edu.api.status import ApiError, bad_request, error, unsupported_media_type
+from kube_edu.api.status import (
+    ApiError,
+    bad_request,
+    error,
+    request_entity_too_large,
+    unsupported_media_type,
+)
 from kube_edu.api.strategic import BadPatch, strategic_merge
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+
+MOST_OPERATIONS = 10_000
+"""Of one JSON patch (maxJSONPatchOperations)."""
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -60,15 +69,18 @@ def json_patch(obj: Object, operations: Any) -> Object:
     """RFC 6902: the operations one after another; if one fails, none is applied."""
     if not isinstance(operations, list):
         raise bad_request("error decoding patch: a JSON patch has to be a list of operations")
+    if len(operations) > MOST_OPERATIONS:
+        allowed = f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}"
+        raise request_entity_too_large(f"{allowed}, got {len(operations)}")
     patched: Object = clone(obj)
     try:
         for operation in operations:
             lenient = [_as_go_applies(patched, operation)]
             patched = jsonpatch.apply_patch(patched, lenient, in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as problem:
-        raise _rejected(str(problem)) from None
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException):
+        raise _rejected() from None
     if not isinstance(patched, dict):
-        raise _rejected("the result is not a JSON object")
+        raise _rejected()
     return patched
 
 
@@ -88,6 +100,6 @@ def _as_go_applies(document: Any, operation: Any) -> Object:
     return operation
 
 
-def _rejected(why: str) -> ApiError:
+def _rejected() -> ApiError:
     message = "the server rejected our request due to an error in our request"
-    return error(422, "Invalid", message, causes=[{"message": why}])
+    return error(422, "Invalid", message)

@@ -12,19 +12,11 @@ from kube_edu.api import quantity, rules
 from kube_edu.api.meta import Object
 from kube_edu.api.podutil import qos_class
 from kube_edu.api.rules import Errors
-from kube_edu.api.status import (
-    duplicate,
-    forbidden_field,
-    invalid_value,
-    not_found_value,
-    required,
-)
+from kube_edu.api.status import duplicate, forbidden_field, invalid_value, not_found_value, required
 
 
 def pod_spec(spec: Object, prefix: str, claims: Sequence[str] = ()) -> Errors:
     """What is wrong with a pod spec; `claims` are volumes besides those that it lists."""
-    yield from rules.check(rules.POD_SPEC, spec, prefix)
-    yield from rules.check_unique(spec, "volumes[].name", prefix)
     volumes = [*claims, *(volume.get("name") for volume in spec.get("volumes") or ())]
     seen = []
     for group in ("containers", "initContainers", "ephemeralContainers"):
@@ -36,10 +28,6 @@ def pod_spec(spec: Object, prefix: str, claims: Sequence[str] = ()) -> Errors:
 
 
 def _container(container: Object, volumes: list[Any], prefix: str) -> Errors:
-    yield from rules.check(rules.CONTAINER, container, prefix)
-    if not container.get("image"):
-        yield required(f"{prefix}image")
-    yield from rules.check_unique(container, "ports[].name", prefix)
     for where, name in rules.values_at(container, "volumeMounts[].name"):
         if name not in volumes:
             yield not_found_value(prefix + where, name)

@@ -1,4 +1,5 @@
-"""The resource table: every built-in type that the API server serves, one row each.
+"""The resource table: every built-in type that the API server serves, a row of
+data/resources.txt each.
 
 The storage prefixes are those of the real API server, so that `etcdctl get --prefix /registry/`
 shows the same keys (kubernetes, pkg/registry and pkg/kubeapiserver/default_storage_factory).
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kube_edu.api import tables
 from kube_edu.api.meta import Object, name, namespace
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -28,6 +30,12 @@ class Resource:
     verbs: tuple[str, ...] = VERBS
     hub: str = ""
     """The API version as which its objects are stored, where that is another one."""
+    stored_as: str = ""
+    """What its keys in etcd are called."""
+    ttl: int = 0
+    """The store forgets an object so many seconds after it was last written."""
+    traits: tuple[str, ...] = ()
+    """How the registry treats it."""
 
     @property
     def api_version(self) -> str:
@@ -55,7 +63,7 @@ class Resource:
     @property
     def storage_prefix(self) -> str:
         """ "/registry/pods/", "/registry/minions/": where the keys in etcd begin."""
-        return f"/registry/{_STORED_AS.get(self.plural, self.plural)}/"
+        return f"/registry/{self.stored_as}/"
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """The URL path of a collection, an object or a subresource."""
@@ -105,119 +113,38 @@ SUBRESOURCES = {
     "status":   Subresource(_READ_WRITE),
     "token":    Subresource(("create",), "authentication.k8s.io", "v1", "TokenRequest"),
 }
-
-_STATUS = ("status",)
-_SCALED = ("status", "scale")
-_POD = ("status", "binding", "ephemeralcontainers", "eviction", "log", "resize")
-_ALL = ("all",)
-_EXTENSIONS = ("api-extensions",)
-_ASKED = ("create",)  # a question, answered at once and never stored
-_READ = ("get", "list", "watch")
-
-# In the order in which discovery tells them: groups by priority, then by name.
-RESOURCES: tuple[Resource, ...] = (
-    Resource("", "v1", "Binding", "bindings", verbs=_ASKED),
-    Resource("", "v1", "ConfigMap", "configmaps", ("cm",)),
-    Resource("", "v1", "Endpoints", "endpoints", ("ep",)),
-    Resource("", "v1", "Event", "events", ("ev",)),
-    Resource("", "v1", "LimitRange", "limitranges", ("limits",)),
-    Resource("", "v1", "Namespace", "namespaces", ("ns",), ("status", "finalize"),
-             namespaced=False, verbs=tuple(verb for verb in VERBS if verb != "deletecollection")),
-    Resource("", "v1", "Node", "nodes", ("no",), _STATUS, namespaced=False),
-    Resource("", "v1", "PersistentVolume", "persistentvolumes", ("pv",), _STATUS,
-             namespaced=False),
-    Resource("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", ("pvc",), _STATUS),
-    Resource("", "v1", "Pod", "pods", ("po",), _POD, _ALL),
-    Resource("", "v1", "PodTemplate", "podtemplates"),
-    Resource("", "v1", "ReplicationController", "replicationcontrollers", ("rc",), _SCALED, _ALL),
-    Resource("", "v1", "ResourceQuota", "resourcequotas", ("quota",), _STATUS),
-    Resource("", "v1", "Secret", "secrets"),
-    Resource("", "v1", "Service", "services", ("svc",), _STATUS, _ALL),
-    Resource("", "v1", "ServiceAccount", "serviceaccounts", ("sa",), ("token",)),
-    Resource("apiregistration.k8s.io", "v1", "APIService", "apiservices", (), _STATUS,
-             _EXTENSIONS, namespaced=False),
-    Resource("apps", "v1", "ControllerRevision", "controllerrevisions"),
-    Resource("apps", "v1", "DaemonSet", "daemonsets", ("ds",), _STATUS, _ALL),
-    Resource("apps", "v1", "Deployment", "deployments", ("deploy",), _SCALED, _ALL),
-    Resource("apps", "v1", "ReplicaSet", "replicasets", ("rs",), _SCALED, _ALL),
-    Resource("apps", "v1", "StatefulSet", "statefulsets", ("sts",), _SCALED, _ALL),
-    Resource("events.k8s.io", "v1", "Event", "events", ("ev",), hub="v1"),
-    Resource("authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews",
-             namespaced=False, verbs=_ASKED),
-    Resource("authentication.k8s.io", "v1", "TokenReview", "tokenreviews",
-             namespaced=False, verbs=_ASKED),
-    Resource("authorization.k8s.io", "v1", "LocalSubjectAccessReview",
-             "localsubjectaccessreviews", verbs=_ASKED),
-    Resource("authorization.k8s.io", "v1", "SelfSubjectAccessReview",
-             "selfsubjectaccessreviews", namespaced=False, verbs=_ASKED),
-    Resource("authorization.k8s.io", "v1", "SelfSubjectRulesReview",
-             "selfsubjectrulesreviews", namespaced=False, verbs=_ASKED),
-    Resource("authorization.k8s.io", "v1", "SubjectAccessReview",
-             "subjectaccessreviews", namespaced=False, verbs=_ASKED),
-    Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers",
-             ("hpa",), _STATUS, _ALL),
-    Resource("autoscaling", "v1", "HorizontalPodAutoscaler", "horizontalpodautoscalers",
-             ("hpa",), _STATUS, _ALL, hub="autoscaling/v2"),
-    Resource("batch", "v1", "CronJob", "cronjobs", ("cj",), _STATUS, _ALL),
-    Resource("batch", "v1", "Job", "jobs", (), _STATUS, _ALL),
-    Resource("certificates.k8s.io", "v1", "CertificateSigningRequest",
-             "certificatesigningrequests", ("csr",), ("status", "approval"), namespaced=False),
-    Resource("networking.k8s.io", "v1", "Ingress", "ingresses", ("ing",), _STATUS),
-    Resource("networking.k8s.io", "v1", "IngressClass", "ingressclasses", namespaced=False),
-    Resource("networking.k8s.io", "v1", "IPAddress", "ipaddresses", ("ip",), namespaced=False),
-    Resource("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", ("netpol",)),
-    Resource("networking.k8s.io", "v1", "ServiceCIDR", "servicecidrs", (), _STATUS,
-             namespaced=False),
-    Resource("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", ("pdb",), _STATUS),
-    Resource("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", namespaced=False),
-    Resource("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings",
-             namespaced=False),
-    Resource("rbac.authorization.k8s.io", "v1", "Role", "roles"),
-    Resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
-    Resource("storage.k8s.io", "v1", "CSIDriver", "csidrivers", namespaced=False),
-    Resource("storage.k8s.io", "v1", "CSINode", "csinodes", namespaced=False),
-    Resource("storage.k8s.io", "v1", "CSIStorageCapacity", "csistoragecapacities"),
-    Resource("storage.k8s.io", "v1", "StorageClass", "storageclasses", ("sc",),
-             namespaced=False),
-    Resource("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", (), _STATUS,
-             namespaced=False),
-    Resource("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration",
-             "mutatingwebhookconfigurations", categories=_EXTENSIONS, namespaced=False),
-    Resource("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy",
-             "validatingadmissionpolicies", (), _STATUS, _EXTENSIONS, namespaced=False),
-    Resource("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding",
-             "validatingadmissionpolicybindings", categories=_EXTENSIONS, namespaced=False),
-    Resource("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration",
-             "validatingwebhookconfigurations", categories=_EXTENSIONS, namespaced=False),
-    Resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition",
-             "customresourcedefinitions", ("crd", "crds"), _STATUS, _EXTENSIONS,
-             namespaced=False),
-    Resource("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", ("pc",),
-             namespaced=False),
-    Resource("coordination.k8s.io", "v1", "Lease", "leases"),
-    Resource("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", namespaced=False),
-    Resource("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
-    Resource("flowcontrol.apiserver.k8s.io", "v1", "FlowSchema", "flowschemas",
-             namespaced=False, verbs=_READ),
-    Resource("flowcontrol.apiserver.k8s.io", "v1", "PriorityLevelConfiguration",
-             "prioritylevelconfigurations", namespaced=False, verbs=_READ),
-)
-
-STORED: tuple[Resource, ...] = tuple(resource for resource in RESOURCES if resource.stored)
-"""One row for each kind of object that there is, as it is stored."""
-
-# Resources whose keys in etcd are not their plural (apiserver, pkg/storage/storagebackend, and
-# kubernetes, pkg/kubeapiserver/default_storage_factory_builder.go).
-_STORED_AS = {
-    "apiservices": "apiregistration.k8s.io/apiservices",
-    "customresourcedefinitions": "apiextensions.k8s.io/customresourcedefinitions",
-    "endpoints": "services/endpoints",
-    "ingresses": "ingress",
-    "nodes": "minions",
-    "replicationcontrollers": "controllers",
-    "services": "services/specs",
-}
 # fmt: on
+
+
+def _resource(version: str, row: str) -> Resource:
+    kind, plural, *words = row.split()
+    facts = {name: value for name, _, value in (word.partition("=") for word in words)}
+    traits = [name for name, value in facts.items() if not value and name != "cluster"]
+
+    def listed(name: str) -> tuple[str, ...]:
+        return tuple(facts[name].split(",")) if name in facts else ()
+
+    return Resource(
+        group=version.rpartition("/")[0],
+        version=version.rpartition("/")[2],
+        kind=kind,
+        plural=plural,
+        short_names=listed("short"),
+        subresources=listed("sub"),
+        categories=listed("in"),
+        namespaced="cluster" not in facts,
+        verbs=listed("verbs") or VERBS,
+        hub=facts.get("hub", ""),
+        stored_as=facts.get("key", plural),
+        ttl=int(facts.get("ttl", 0)),
+        traits=tuple(traits),
+    )
+
+
+RESOURCES = tuple(_resource(v, row) for v, rows in tables.read("resources").items() for row in rows)
+
+STORED = tuple(resource for resource in RESOURCES if resource.stored)
+"""One row for each kind of object that there is, as it is stored."""
 
 # What is stored goes before the other views of it.
 _BY_PLURAL = {word: r for r in (*RESOURCES, *STORED) for word in (r.plural, r.qualified)}

@@ -13,14 +13,14 @@ import functools
 import importlib.util
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kube_edu.api import quantity
+from kube_edu.api import quantity, tables
 from kube_edu.api.meta import Object
-from kube_edu.api.status import ApiError, FieldError, bad_request, required
+from kube_edu.api.status import ApiError, bad_request
 
 Schema = dict[str, Any]
 """One JSON schema definition, with Kubernetes' own x-kubernetes-* keys."""
@@ -40,18 +40,6 @@ def decode(obj: Object) -> tuple[Object, list[str]]:
         raise cannot_be_handled(obj, f"json: cannot unmarshal {error}") from None
     except ValueError as error:
         raise cannot_be_handled(obj, str(error)) from None
-
-
-def validate(obj: Object) -> list[FieldError]:
-    """The required fields of an object's spec that it lacks."""
-    schema = definition(obj.get("apiVersion", ""), obj.get("kind", ""))
-    top = {name: part for name, part in properties(schema).items() if name not in _NOT_CHECKED}
-    needed = [n for n in schema.get("required", ()) if n in top and n not in _MAY_BE_EMPTY]
-    missing = [required(name) for name in needed if _absent(obj.get(name))]
-    for name, part in top.items():
-        if obj.get(name) is not None:
-            missing += _missing(part, obj[name], name)
-    return missing
 
 
 def strict_error(obj: Object, problems: list[str]) -> ApiError:
@@ -107,6 +95,29 @@ def field(schema: Schema | None, name: str) -> Schema | None:
 def items(schema: Schema | None) -> Schema | None:
     """The schema of a list's elements."""
     return None if schema is None else resolved(schema).get("items")
+
+
+@functools.cache
+def structs(name: str) -> dict[str, str]:
+    """The fields of a type that hold structs, one or a list of them, and of what types."""
+    found = {}
+    for field, part in definitions()[name].get("properties", {}).items():
+        reference = part.get("$ref") or part.get("items", {}).get("$ref", "")
+        inner = _referent(reference)
+        if "properties" in definitions().get(inner, {}):
+            found[field] = inner
+    return found
+
+
+def short_name(name: str) -> str:
+    """ "PodSpec"."""
+    return name.rpartition(".")[2]
+
+
+def rows(table: str, name: str) -> list[str]:
+    """The rows of a table about a type: by its short name, or "discovery.v1.EndpointPort"."""
+    found = tables.read(table)
+    return found.get(short_name(name), []) + found.get(".".join(name.split(".")[-3:]), [])
 
 
 def merge_key(schema: Schema | None) -> str | None:
@@ -369,28 +380,3 @@ def _zero(schema: Schema) -> Any:
         name = _referent(schema["$ref"])
         return {"Quantity": "0", "IntOrString": 0}.get(_go_names(name)[0], {})
     return [] if _type(schema) == "array" else _SCALARS.get(_type(schema), {})
-
-
-# Required fields
-
-_NOT_CHECKED = ("apiVersion", "kind", "metadata", "status")
-# Required by the schema, and yet allowed to be empty.
-_MAY_BE_EMPTY = ("drivers", "endpoints", "value")
-
-
-def _missing(schema: Schema, value: Any, path: str) -> Iterator[FieldError]:
-    whole = resolved(schema)
-    if isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from _missing(whole.get("items", {}), item, f"{path}[{i}]")
-    elif isinstance(value, dict):
-        for name in whole.get("required", ()):
-            if name not in _MAY_BE_EMPTY and _absent(value.get(name)):
-                yield required(f"{path}.{name}")
-        for name, item in value.items():
-            if isinstance(item, (dict, list)) and (part := field(whole, name)) is not None:
-                yield from _missing(part, item, f"{path}.{name}")
-
-
-def _absent(value: Any) -> bool:
-    return value is None or value == "" or value == []

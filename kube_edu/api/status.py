@@ -123,6 +123,18 @@ def too_old_resource_version(asked: int, oldest: int) -> ApiError:
     return gone(f"too old resource version: {asked} ({oldest})")
 
 
+def too_large_resource_version(why: str) -> ApiError:
+    """504 with a cause that clients know: wait a second, and ask again
+    (apiserver, pkg/storage/errors.go, NewTooLargeResourceVersionError)."""
+    message = f"Timeout: Too large resource version: {why}"
+    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+    return error(504, "Timeout", message, causes=causes, retryAfterSeconds=1)
+
+
+def request_entity_too_large(message: str) -> ApiError:
+    return error(413, "RequestEntityTooLarge", f"Request entity too large: {message}")
+
+
 def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
     listed = ", ".join(accepted)
     message = (

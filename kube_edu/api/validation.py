@@ -1,7 +1,7 @@
 """Whether an object makes sense, in itself and as the successor of another.
 
-Source: apimachinery, pkg/api/validation. What concerns one field is a row of the tables in
-`rules.py`; what looks at several is in `podvalidation.py` and `kindvalidation.py`; here is what
+Source: apimachinery, pkg/api/validation. What concerns one field is a row of
+data/rules.txt; what looks at several is in `podvalidation.py` and `kindvalidation.py`; here is what
 all kinds have in common.
 """
 
@@ -9,16 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kube_edu.api import meta, names, rules, schema
+from kube_edu.api import meta, names, rules
 from kube_edu.api.kindvalidation import AT_DOORS, ON_CREATE, ON_UPDATE
 from kube_edu.api.meta import Object
 from kube_edu.api.rules import Errors
-from kube_edu.api.status import (
-    FieldError,
-    invalid_value,
-    required,
-    too_long,
-)
+from kube_edu.api.status import FieldError, invalid_value, required, too_long
 
 
 def validate_create(obj: Object) -> list[FieldError]:
@@ -28,14 +23,11 @@ def validate_create(obj: Object) -> list[FieldError]:
 
 def validate_update(new: Object, old: Object, subresource: str = "") -> list[FieldError]:
     """What is wrong with an object that takes the place of another, written at this door."""
-    kind = new.get("kind", "")
-    errors = [*_metadata(new), *_kind(new)]
-    fixed = ("metadata.name", "metadata.namespace", "metadata.uid", *rules.IMMUTABLE.get(kind, ()))
-    for path in fixed:
-        if rules.values_at(new, path) != rules.values_at(old, path):
-            value = next((value for _, value in rules.values_at(new, path)), None)
-            errors.append(invalid_value(path, value, "field is immutable"))
-    check = AT_DOORS.get(subresource) or ON_UPDATE.get(kind)
+    errors = [*_metadata(new), *_kind(new), *rules.check_change(new, old)]
+    for field, of in (("name", meta.name), ("namespace", meta.namespace), ("uid", meta.uid)):
+        if of(new) != of(old):
+            errors.append(invalid_value(f"metadata.{field}", of(new), "field is immutable"))
+    check = AT_DOORS.get(subresource) or ON_UPDATE.get(new["kind"])
     if check is not None:
         errors += check(new, old)
     return _distinct(errors)
@@ -51,7 +43,7 @@ def _distinct(errors: Iterable[FieldError]) -> list[FieldError]:
 
 def _metadata(obj: Object) -> Errors:
     data = obj.get("metadata", {})
-    name_check = rules.NAME_CHECKS.get(obj.get("kind", ""), names.dns1123_subdomain)
+    name_check = names.BY_KIND.get(obj["kind"], names.dns1123_subdomain)
     name, prefix, namespace = (data.get(f) or "" for f in ("name", "generateName", "namespace"))
     for problem in names.prefix_of(name_check, prefix) if prefix else ():
         yield invalid_value("metadata.generateName", prefix, problem)
@@ -94,9 +86,7 @@ def _owners(owners: list[Object]) -> Errors:
 
 
 def _kind(obj: Object) -> Errors:
-    """Required fields, then single fields, then fields together."""
-    kind = obj.get("kind", "")
-    yield from schema.validate(obj)
-    yield from rules.check(rules.KINDS.get(kind, {}), obj)
-    if kind in ON_CREATE:
-        yield from ON_CREATE[kind](obj)
+    """Single fields, then fields together."""
+    yield from rules.check(obj)
+    if obj["kind"] in ON_CREATE:
+        yield from ON_CREATE[obj["kind"]](obj)

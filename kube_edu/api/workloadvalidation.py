@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kube_edu.api import meta, names, rules
+from kube_edu.api import meta, rules
 from kube_edu.api.meta import Object
 from kube_edu.api.podvalidation import pod_spec
 from kube_edu.api.rules import Errors
 from kube_edu.api.selectors import LabelSelector, SelectorError
-from kube_edu.api.status import (
-    forbidden_field,
-    invalid_value,
-    not_supported,
-    required,
-)
+from kube_edu.api.status import forbidden_field, invalid_value, not_supported, required
 
 
 def replicated(obj: Object, claims: Sequence[str] = ()) -> Errors:
@@ -61,8 +56,6 @@ def replication_controller(obj: Object) -> Errors:
     """Its selector is a plain map of labels."""
     spec = obj.get("spec", {})
     selector, template = spec.get("selector") or {}, spec.get("template") or {}
-    if not selector:
-        yield required("spec.selector")
     labels = meta.labels(template)
     if any(labels.get(key) != value for key, value in selector.items()):
         why = "`selector` does not match template `labels`"
@@ -127,10 +120,6 @@ def cron_job(obj: Object) -> Errors:
     if len(meta.name(obj)) > _LONGEST_CRON_JOB:
         why = f"must be no more than {_LONGEST_CRON_JOB} characters"
         yield invalid_value("metadata.name", meta.name(obj), why)
-    schedule = spec.get("schedule", "")
-    if schedule:
-        for problem in names.cron_schedule(schedule):
-            yield invalid_value("spec.schedule", schedule, problem)
     job_spec, path = spec["jobTemplate"]["spec"], "spec.jobTemplate.spec"
     yield from pod_spec(job_spec["template"]["spec"], f"{path}.template.spec.")
     yield from _runs_to_completion(job_spec, path)

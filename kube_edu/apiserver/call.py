@@ -96,15 +96,8 @@ def read_url(call: Call) -> None:
         raise no_such_path()
     call.name, call.subresource = (*rest[1:], "", "")[:2]
     _check(call)
-    call.dry_run = _is_dry_run(call.request)
+    call.dry_run = "All" in call.request.params("dryRun")
     call.verb = _verb(call)
-
-
-def _is_dry_run(request: Request) -> bool:
-    values = [value for value in request.params("dryRun") if value]
-    if any(value != "All" for value in values):
-        raise bad_request(f'dryRun: Unsupported value: "{values[0]}": supported values: "All"')
-    return bool(values)
 
 
 def _check(call: Call) -> None:

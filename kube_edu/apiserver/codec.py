@@ -17,6 +17,7 @@ from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, bad_request, unsupported_media_type
 from kube_edu.apiserver import protobuf, strictjson
 from kube_edu.apiserver.call import Call
+from kube_edu.apiserver.writeoptions import check_delete
 from kube_edu.host import Request
 
 JSON, YAML = "application/json", "application/yaml"
@@ -38,10 +39,6 @@ def typed(call: Call, obj: Object, api_version: str, kind: str) -> Object:
     which it is stored; raises ApiError when it is not, or a field has the wrong type."""
     _check_kind(obj, api_version, kind)
     validation = call.request.param("fieldValidation") or "Warn"
-    if validation not in ("Ignore", "Warn", "Strict"):
-        supported = '"Ignore", "Strict", "Warn"'
-        why = f'Unsupported value: "{validation}": supported values: {supported}'
-        raise bad_request(f"fieldValidation: {why}")
     clean, unknown = schema.decode(obj)
     problems = [f'duplicate field "{path}"' for path in call.twice]
     problems += [f'unknown field "{path}"' for path in unknown]
@@ -54,14 +51,24 @@ def typed(call: Call, obj: Object, api_version: str, kind: str) -> Object:
 
 
 def read_options(call: Call) -> Object:
-    """The DeleteOptions of a DELETE: from the body, else from the query."""
-    if call.request.body:
-        body = read_body(call, "DeleteOptions")
-        if not isinstance(body, dict) or body.get("kind", "DeleteOptions") != "DeleteOptions":
-            raise _unrecognized("DeleteOptions", "the body of a delete has to be DeleteOptions")
-        # Every group knows DeleteOptions as its own kind; they are all the same.
-        return schema.decode({**body, "apiVersion": "v1", "kind": "DeleteOptions"})[0]
-    options: Object = {}
+    """The DeleteOptions of a DELETE, from the body, else from the query; raises ApiError 422. The
+    call is told when they ask for a dry run."""
+    options = _body_options(call) if call.request.body else _query_options(call)
+    check_delete(options)
+    call.dry_run |= "All" in (options.get("dryRun") or ())
+    return options
+
+
+def _body_options(call: Call) -> Object:
+    body = read_body(call, "DeleteOptions")
+    if not isinstance(body, dict) or body.get("kind", "DeleteOptions") != "DeleteOptions":
+        raise _unrecognized("DeleteOptions", "the body of a delete has to be DeleteOptions")
+    # Every group knows DeleteOptions as its own kind; they are all the same.
+    return schema.decode({**body, "apiVersion": "v1", "kind": "DeleteOptions"})[0]
+
+
+def _query_options(call: Call) -> Object:
+    options: Object = {"dryRun": call.request.params("dryRun")}
     if call.request.param("gracePeriodSeconds"):
         options["gracePeriodSeconds"] = call.number("gracePeriodSeconds")
     if call.request.param("propagationPolicy"):
@@ -72,7 +79,8 @@ def read_options(call: Call) -> Object:
 
 
 def read_body(call: Call, kind: str = "") -> Any:
-    """The body as JSON data, or None where there is none; raises ApiError 400 or 415."""
+    """The body as JSON data, or None where there is none; without a kind it is a patch. Raises
+    ApiError 400 or 415."""
     request, body = call.request, call.request.body
     if not isinstance(body, (bytes, str)):
         return body
@@ -121,6 +129,8 @@ def _check_kind(obj: Object, api_version: str, kind: str) -> None:
 
 
 def _unrecognized(kind: str, why: str) -> ApiError:
+    if not kind:
+        return bad_request(f"error decoding patch: {why}")
     return bad_request(
         f"the object provided is unrecognized (must be of type {kind}): couldn't get "
         f"version/kind; {why}"

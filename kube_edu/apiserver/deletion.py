@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kube_edu.api.meta import Object, name, seconds, timestamp, uid
 from kube_edu.api.resources import Resource
-from kube_edu.api.status import conflict, forbidden_field, invalid, not_supported
+from kube_edu.api.status import conflict
 from kube_edu.apiserver.strategies import Strategy
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
@@ -48,18 +48,6 @@ def is_finished(obj: Object) -> bool:
     if obj["kind"] == "Namespace":
         return not obj["spec"].get("finalizers")
     return bool(meta.get("deletionGracePeriodSeconds") == 0)
-
-
-def check_options(options: Object) -> None:
-    """Raises ApiError 422 (apimachinery, pkg/apis/meta/v1/validation)."""
-    subject = {"apiVersion": "meta.k8s.io/v1", "kind": "DeleteOptions"}
-    policy = options.get("propagationPolicy")
-    if policy is not None and policy not in _OWN_FINALIZER:
-        known = ("Foreground", "Background", "Orphan", "nil")
-        raise invalid(subject, [not_supported("propagationPolicy", policy, known)])
-    if policy is not None and "orphanDependents" in options:
-        why = "orphanDependents and deletionPropagation cannot be both set"
-        raise invalid(subject, [forbidden_field("propagationPolicy", why)])
 
 
 def check_preconditions(resource: Resource, obj: Object, options: Object) -> None:

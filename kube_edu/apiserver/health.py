@@ -24,10 +24,15 @@ def answer(request: Request, checks: Mapping[str, Check]) -> Response:
             raise no_such_path()
         checks = {only: checks[only]}
     excluded = request.params("exclude")
-    outcomes = {name: name in excluded or check() for name, check in checks.items()}
-    healthy = all(outcomes.values())
+    outcomes = {
+        name: "excluded: ok" if name in excluded else "ok" if check() else "failed"
+        for name, check in checks.items()
+    }
+    healthy = "failed" not in outcomes.values()
     if healthy and not any(key == "verbose" for key, _ in request.query):
         return Response(body="ok")
-    lines = [f"[+]{name} ok" if ok else f"[-]{name} failed" for name, ok in outcomes.items()]
+    lines = [
+        f"[{'-' if told == 'failed' else '+'}]{name} {told}" for name, told in outcomes.items()
+    ]
     verdict = f"{endpoint} check {'passed' if healthy else 'failed'}"
     return Response(200 if healthy else 500, "\n".join([*lines, verdict]) + "\n")

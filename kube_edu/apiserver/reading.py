@@ -16,7 +16,13 @@ import json
 from collections.abc import Mapping
 
 from kube_edu.api.meta import Object
-from kube_edu.api.status import ApiError, bad_request, error, gone, not_found
+from kube_edu.api.status import (
+    ApiError,
+    bad_request,
+    gone,
+    not_found,
+    too_large_resource_version,
+)
 from kube_edu.apiserver.call import Call, is_number
 from kube_edu.apiserver.listoptions import check_list
 from kube_edu.apiserver.selection import Selection
@@ -106,7 +112,7 @@ class Reader:
             await reach(cache, asked)
             return cache.revision
         if asked > (current := await self._storage.revision()):
-            raise too_large(asked, current)
+            raise too_large_resource_version(f"{asked}, current: {current}")
         return 0
 
     async def _from_store(
@@ -151,7 +157,7 @@ async def reach(cache: WatchCache, revision: int) -> None:
     """Wait for a revision; raises ApiError 504 for one that is not there in time."""
     if not await cache.reach(revision):
         cache.check_ready()
-        raise too_large(revision, cache.revision)
+        raise too_large_resource_version(f"{revision}, current: {cache.revision}")
 
 
 def _list(call: Call, selection: Selection, found: Found) -> StoredList:
@@ -190,11 +196,3 @@ def revision_asked(text: str) -> int:
     if text and not is_number(text):
         raise bad_request(f'resourceVersion: Invalid value: "{text}": not a whole number')
     return int(text or 0)
-
-
-def too_large(asked: int, current: int) -> ApiError:
-    """504 with a cause that clients know: wait a second, and ask again
-    (apiserver, pkg/storage/errors.go, NewTooLargeResourceVersionError)."""
-    message = f"Timeout: Too large resource version: {asked}, current: {current}"
-    causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
-    return error(504, "Timeout", message, causes=causes, retryAfterSeconds=1)

@@ -33,7 +33,6 @@ from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, read_options, typed
 from kube_edu.apiserver.deletion import (
     begin_deletion,
-    check_options,
     check_preconditions,
     is_finished,
 )
@@ -160,13 +159,10 @@ class Registry:
             return written
 
     async def delete(self, call: Call) -> Object:
-        """Begin or finish the deletion of an object."""
-        options = read_options(call)
-        check_options(options)
-        call.dry_run = call.dry_run or options.get("dryRun") == ["All"]
-        return await self.remove(call, options)
+        return await self.remove(call, read_options(call))
 
     async def remove(self, call: Call, options: Object) -> Object:
+        """Begin or finish the deletion of an object."""
         resource, strategy = call.target, strategy_of(call.target)
         key = resource.storage_key(call.namespace, call.name)
         current = await self._storage.get(key)
@@ -260,7 +256,7 @@ class Registry:
             expected=revision_of(old) if old else 0,
             claim={k: value for k, value in after.items() if k not in before},
             release=[k for k in before if k not in after],
-            ttl=strategy_of(resource).ttl,
+            ttl=resource.ttl,
         )
 
     def _record(self, call: Call, obj: Object) -> None:
@@ -326,7 +322,7 @@ def _replace(call: Call, draft: Object, current: Object) -> Object:
     """The draft, if it was made from the current state of the very same object."""
     resource, meta = call.target, draft["metadata"]
     version = meta.get("resourceVersion", "")
-    if not version and not strategy_of(resource).unconditional_update:
+    if not version and strategy_of(resource).conditional_update:
         why = "must be specified for an update"
         raise invalid(draft, [invalid_value("metadata.resourceVersion", 0, why)])
     if version not in ("", current["metadata"]["resourceVersion"]):

@@ -21,6 +21,7 @@ from kube_edu.apiserver.allocators import ServiceAllocator
 from kube_edu.apiserver.authorization.rbac import Allows, allows
 from kube_edu.apiserver.bootstrap import bootstrap
 from kube_edu.apiserver.call import Call
+from kube_edu.apiserver.codec import read_options
 from kube_edu.apiserver.gate import Gate
 from kube_edu.apiserver.health import Check
 from kube_edu.apiserver.metrics import Metrics
@@ -34,6 +35,7 @@ from kube_edu.apiserver.storage import Storage
 from kube_edu.apiserver.subresources import Subresources
 from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.apiserver.watching import Events, Watches
+from kube_edu.apiserver.writeoptions import check_write
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.host import Document, Host, Request, Response, decoded
 
@@ -105,6 +107,8 @@ class ApiServer:
         if call.resource is None:
             published = self._gate.tokens.discovery(call.request.path, self._address)
             return Response(body=published) if published else self._others.answer(call)
+        if call.verb in ("create", "update", "patch"):
+            check_write(call)
         if call.subresource not in DOORS:
             return await self._subresources.handle(call)
         if not call.target.stored and not call.target.hub:
@@ -147,12 +151,13 @@ class ApiServer:
 
     async def _delete_collection(self, call: Call) -> Object:
         """Delete what a list with the same selectors finds; what is gone meanwhile is gone."""
+        options = read_options(call)
         found = (await self._reader.list(call)).decoded()
         for obj in found["items"]:
             try:
                 meta = obj["metadata"]
                 one = replace(call, namespace=meta.get("namespace", ""), name=meta["name"])
-                await self._registry.delete(one)
+                await self._registry.remove(one, options)
             except ApiError as failure:
                 if failure.code != 404:
                     raise

@@ -1,7 +1,7 @@
-"""What differs between resources: a row each, for the one generic registry.
+"""What differs between resources, for the one generic registry: words of the resource table, and
+functions, which change a draft in place; nobody else has seen it yet.
 
-Source: kubernetes, pkg/registry/*/*/strategy.go. A resource without a row is a plain one:
-no status, no generation. The functions change a draft in place; nobody else has seen it yet.
+Source: kubernetes, pkg/registry/*/*/strategy.go.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from kube_edu.api.meta import Object
 from kube_edu.api.podutil import qos_class
-from kube_edu.api.resources import Resource
+from kube_edu.api.resources import STORED, Resource
 from kube_edu.apiserver.call import User
 
 
@@ -31,16 +31,14 @@ class Strategy:
     """Deletion waits for someone to stop the object (the kubelet)."""
     create_on_update: bool = False
     """A PUT to a name that does not exist creates it."""
-    unconditional_update: bool = True
-    """A PUT without resourceVersion overwrites whatever is there."""
-    ttl: int = 0
-    """The store forgets an object so many seconds after it was last written."""
+    conditional_update: bool = False
+    """A PUT has to name the resourceVersion that it takes the place of."""
     returns_deleted: bool = False
     """A delete is answered with the object instead of a Status."""
 
 
 def strategy_of(resource: Resource) -> Strategy:
-    return STRATEGIES.get(resource.plural, _PLAIN)
+    return STRATEGIES[resource.plural]
 
 
 def _pod(pod: Object, user: User) -> None:
@@ -90,56 +88,17 @@ def _keep_spec(new: Object, old: Object) -> None:
     new["spec"] = old["spec"]
 
 
-_PLAIN = Strategy()
-_COUNTED = Strategy(generation=True)
-_UPSERTED = Strategy(create_on_update=True)
-_RETURNED = Strategy(returns_deleted=True)
-_CAREFUL = Strategy(unconditional_update=False)
-_COUNTED_CAREFUL = Strategy(generation=True, unconditional_update=False)
-
-STRATEGIES: dict[str, Strategy] = {
-    "apiservices": _CAREFUL,
-    "certificatesigningrequests": Strategy(_signing_request, _keep_spec),
-    "clusterrolebindings": _UPSERTED,
-    "clusterroles": _UPSERTED,
-    "cronjobs": _COUNTED,
-    "csidrivers": Strategy(generation=True, unconditional_update=False, returns_deleted=True),
-    "csinodes": Strategy(unconditional_update=False, returns_deleted=True),
-    "customresourcedefinitions": _COUNTED_CAREFUL,
-    "daemonsets": _COUNTED,
-    "deployments": _COUNTED,
-    "endpoints": _UPSERTED,
-    "endpointslices": _COUNTED,
-    "events": Strategy(create_on_update=True, ttl=3600),
-    "ingressclasses": _COUNTED,
-    "ingresses": _COUNTED,
-    "jobs": Strategy(_job, generation=True),
-    "leases": Strategy(create_on_update=True, unconditional_update=False),
-    "limitranges": _UPSERTED,
-    "mutatingwebhookconfigurations": _COUNTED_CAREFUL,
-    "namespaces": Strategy(_namespace, _keep_spec),
-    "networkpolicies": _COUNTED,
-    "nodes": Strategy(keeps_status=True),
-    "persistentvolumeclaims": _RETURNED,
-    "persistentvolumes": _RETURNED,
-    "poddisruptionbudgets": Strategy(
-        generation=True, create_on_update=True, unconditional_update=False
-    ),
-    "pods": Strategy(_pod, _pod_update, graceful=True, returns_deleted=True),
-    "podtemplates": Strategy(generation=True, returns_deleted=True),
-    "priorityclasses": _COUNTED,
-    "replicasets": _COUNTED,
-    "replicationcontrollers": _COUNTED,
-    "resourcequotas": _RETURNED,
-    "rolebindings": _UPSERTED,
-    "roles": _UPSERTED,
-    "runtimeclasses": _CAREFUL,
-    "serviceaccounts": _RETURNED,
-    "services": Strategy(create_on_update=True, returns_deleted=True),
-    "statefulsets": _COUNTED,
-    "storageclasses": _RETURNED,
-    "validatingadmissionpolicies": _COUNTED_CAREFUL,
-    "validatingadmissionpolicybindings": _COUNTED_CAREFUL,
-    "validatingwebhookconfigurations": _COUNTED_CAREFUL,
-    "volumeattachments": Strategy(unconditional_update=False, returns_deleted=True),
+_PREPARED = {
+    "certificatesigningrequests": (_signing_request, _keep_spec),
+    "jobs": (_job,),
+    "namespaces": (_namespace, _keep_spec),
+    "pods": (_pod, _pod_update),
 }
+
+
+def _strategy(resource: Resource) -> Strategy:
+    traits = dict.fromkeys(resource.traits, True)
+    return Strategy(*_PREPARED.get(resource.plural, ()), **traits)  # type: ignore[arg-type]
+
+
+STRATEGIES = {resource.plural: _strategy(resource) for resource in STORED}

@@ -29,9 +29,10 @@ from kube_edu.api.status import (
 )
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, typed
-from kube_edu.apiserver.deletion import check_options
+from kube_edu.apiserver.logoptions import log_query
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
+from kube_edu.apiserver.writeoptions import check_delete
 from kube_edu.host import Host, HttpClient, Request, Response
 
 KUBELET_PORT = 10250
@@ -87,7 +88,9 @@ class Subresources:
         (kubernetes, pkg/registry/core/pod/storage/storage.go, assignPod)."""
         binding = read_object(call, "v1", "Binding")
         target, meta = binding.get("target") or {}, binding.get("metadata") or {}
-        about = call.name or meta.get("name", "")
+        if call.name:
+            _check_name(call, binding)
+        about = meta.get("name", "")
         call = replace(call, resource=by_plural("pods"), name=about, verb="update")
         if target.get("kind", "Node") != "Node":
             raise bad_request(f'target.kind: Unsupported value: "{target["kind"]}"')
@@ -118,9 +121,10 @@ class Subresources:
     async def evict(self, call: Call) -> Response:
         """A delete that asks politely (policy/v1 Eviction)."""
         eviction = read_object(call, "policy/v1", "Eviction")
+        _check_name(call, eviction)
         options = eviction.get("deleteOptions") or {}
-        check_options(options)
-        dry_run = call.dry_run or options.get("dryRun") == ["All"]
+        check_delete(options)
+        dry_run = call.dry_run or "All" in (options.get("dryRun") or ())
         await self._registry.remove(replace(call, verb="delete", dry_run=dry_run), options)
         return Response(201, success())
 
@@ -145,13 +149,12 @@ class Subresources:
     async def log(self, call: Call) -> Response:
         """What a container wrote, streamed from the kubelet that runs it."""
         pod = (await self._reader.get(call)).decoded()
-        container = _container(pod, call.request.param("container"))
+        container, query = _container(pod, call.request.param("container")), log_query(call)
         if not pod["spec"].get("nodeName"):
             return Response(body="", headers={"content-type": "text/plain"})
         node = await self._registry.find("nodes", "", pod["spec"]["nodeName"])
         endpoint = kubelet_endpoint(node or {}, pod["spec"]["nodeName"])
         path = f"/containerLogs/{call.namespace}/{call.name}/{container}"
-        query = tuple((k, v) for k, v in call.request.query if k != "container")
         kubelet = self._host.connect(endpoint, identity="apiserver-kubelet-client")
         try:
             async with asyncio.timeout(KUBELET_TIMEOUT):
@@ -205,6 +208,11 @@ def _scaled(call: Call, workload: Object, scale: Object) -> Object:
     return {**workload, "spec": {**workload["spec"], "replicas": replicas}}
 
 
+def _check_name(call: Call, obj: Object) -> None:
+    if obj["metadata"].get("name") != call.name:
+        raise bad_request(f"name in URL does not match name in {obj['kind']} object")
+
+
 def _binding_conflict(pod: str, why: str) -> ApiError:
     message = f'Operation cannot be fulfilled on pods/binding "{pod}": {why}'
     pods = by_plural("pods")
@@ -216,7 +224,8 @@ def _container(pod: Object, wanted: str) -> str:
     spec = pod["spec"]
     containers = [c["name"] for c in spec["containers"]]
     init = [c["name"] for c in spec.get("initContainers") or ()]
-    if wanted and wanted not in [*containers, *init]:
+    added = [c["name"] for c in spec.get("ephemeralContainers") or ()]
+    if wanted and wanted not in [*containers, *init, *added]:
         raise bad_request(f"container {wanted} is not valid for pod {name(pod)}")
     if not wanted and len(containers) > 1:
         choice = f"choose one of: [{' '.join(containers)}]"

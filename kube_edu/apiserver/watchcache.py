@@ -9,12 +9,13 @@ How far the cache has come is told by the changes that arrive; where none do, th
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterator
 from contextlib import aclosing
 from itertools import takewhile
 from typing import NamedTuple
+
+from sortedcontainers import SortedDict
 
 from kube_edu.api.status import ApiError, too_many_requests, too_old_resource_version
 from kube_edu.apiserver.selection import Selection
@@ -58,8 +59,7 @@ class WatchCache:
         self.tells_progress = False
         self._storage = storage
         self._prefix = prefix
-        self._objects: dict[str, Stored] = {}
-        self._keys: list[str] = []  # sorted
+        self._objects = SortedDict()  # Stored by key
         self._by_node: dict[str, dict[str, None]] = {}  # the keys of a node's pods
         self._ring: deque[Change] = deque()
         self._oldest = 0  # the ring holds every change after this revision
@@ -85,7 +85,8 @@ class WatchCache:
         return len(self._objects)
 
     def get(self, key: str) -> Stored | None:
-        return self._objects.get(key)
+        stored: Stored | None = self._objects.get(key)
+        return stored
 
     def holds(self, revision: int) -> bool:
         """Whether the state at a revision can be shown."""
@@ -138,7 +139,7 @@ class WatchCache:
         field, _, value = selection.term.partition("=")
         if field == "spec.nodeName":
             return sorted(key for key in self._by_node.get(value, ()) if first <= key < end)
-        return self._keys[bisect_left(self._keys, first) : bisect_left(self._keys, end)]
+        return list(self._objects.irange(first, end, inclusive=(True, False)))
 
     def watch(self, selection: Selection, since: int, *, initial: list[Stored]) -> Watcher:
         """Somebody watches: they get some initial objects, and all changes after a revision.
@@ -166,8 +167,7 @@ class WatchCache:
 
     def begin(self, found: list[Stored], revision: int) -> None:
         """This is all there is at a revision; what was before is not known."""
-        self._objects = {stored.key: stored for stored in found}
-        self._keys = list(self._objects)
+        self._objects = SortedDict((stored.key, stored) for stored in found)
         self._by_node = {}
         for stored in found:
             self._file(None, stored)
@@ -210,11 +210,8 @@ class WatchCache:
         key, before, now = change.key, change.before, change.now
         if now is None:
             del self._objects[key]
-            del self._keys[bisect_left(self._keys, key)]
         else:
             self._objects[key] = now
-            if before is None:
-                insort(self._keys, key)
         self._file(before, now)
         self._ring.append(change)
         if len(self._ring) > RING:

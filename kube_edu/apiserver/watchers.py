@@ -1,15 +1,15 @@
 """Who watches a resource, and how a change finds them.
 
-Watchers that want to see the same share one look at each change, and one event. Groups of them
-are filed under the keys' prefix and a field that they select by, so a change of a pod is looked at
-for its own node's kubelet, not for all of them. A watcher that does not read is dropped, for the
-server must not wait for it (apiserver, pkg/storage/cacher/cache_watcher.go).
+Watchers that want to see the same share one look at each change, and one chain of events: one
+more of them costs nothing until it reads. Groups of them are filed under the keys' prefix and a
+field that they select by, so a change of a pod is looked at for its own node's kubelet, not for
+all of them. A watcher that does not read is dropped, for the server must not wait for it
+(apiserver, pkg/storage/cacher/cache_watcher.go).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
@@ -67,85 +67,98 @@ class Audience:
                 yield f"{self._prefix}{namespace}/", term
 
 
+class Link:
+    """One event in a chain. Who reads holds the link that was read last, so what everybody has
+    read is held by nobody."""
+
+    __slots__ = ("event", "next", "number")
+
+    def __init__(self, number: int, event: Event | None = None) -> None:
+        self.number = number
+        self.event = event
+        self.next: Link | None = None
+
+
 class Group:
-    """Watchers that want to see the same. An empty one leaves its place."""
+    """Watchers that want to see the same: one chain of events, along which each goes at its own
+    pace. An empty group leaves its place."""
 
     def __init__(self, selection: Selection, place: dict[Selection, Group]) -> None:
+        self.last = Link(0)
+        self.news = asyncio.Event()  # never stays set: it wakes those who wait
         self._selection = selection
         self._place = place
-        self._watchers: dict[int, Watcher] = {}
-        self._last_number = 0
+        self._watchers: dict[Watcher, None] = {}
 
     def join(self, since: int, events: list[Event]) -> Watcher:
-        self._last_number += 1
-        watcher = Watcher(self, self._last_number, since, events)
-        self._watchers[watcher.number] = watcher
+        watcher = Watcher(self, since, events)
+        self._watchers[watcher] = None
         return watcher
 
     def leave(self, watcher: Watcher) -> None:
-        if self._watchers.pop(watcher.number, None) is not None and not self._watchers:
-            del self._place[self._selection]
+        if watcher in self._watchers:
+            del self._watchers[watcher]
+            if not self._watchers:
+                del self._place[self._selection]
+            self.wake()
 
     def tell(self, change: Change) -> None:
-        if (event := self._selection.seen(change)) is not None:
-            for watcher in list(self._watchers.values()):
-                watcher.put(event, change.revision)
+        if (event := self._selection.seen(change)) is None:
+            return
+        too_far = self.last.number - QUEUE
+        for slow in [watcher for watcher in self._watchers if watcher.at.number <= too_far]:
+            slow.stop()
+        self.last.next = Link(self.last.number + 1, event)
+        self.last = self.last.next
+        self.wake()
+
+    def wake(self) -> None:
+        self.news.set()
+        self.news.clear()
 
     def dismiss(self) -> None:
-        for watcher in list(self._watchers.values()):
+        for watcher in list(self._watchers):
             watcher.stop()
 
 
 class Watcher:
-    """One reader's queue of events."""
+    """One reader of a group's chain, who has some events of its own to read first."""
 
-    def __init__(self, group: Group, number: int, since: int, events: list[Event]) -> None:
-        self.number = number
+    def __init__(self, group: Group, since: int, first: list[Event]) -> None:
         self.since = since  # may be ahead of the cache
+        self.at = group.last
         self.stopped = False
         self._group = group
-        self._events = deque(events)
-        self._room = len(events) + QUEUE
-        self._news = asyncio.Event()
-
-    def put(self, event: Event, revision: int) -> None:
-        if revision <= self.since:
-            return
-        if self.full:
-            self.stop()
-            return
-        if not self._events:
-            self._news.set()
-        self._events.append(event)
-
-    @property
-    def full(self) -> bool:
-        """Whether one event more would be too many."""
-        return len(self._events) >= self._room
+        self._first = first
 
     def stop(self) -> None:
         """Nothing more will come; what waits may still be read."""
-        self.stopped = True
-        self._group.leave(self)
-        self._news.set()
+        if not self.stopped:
+            self.stopped = True
+            self._first = self.take(len(self._first) + QUEUE)
+            self.at = Link(0)
+            self._group.leave(self)
 
     async def next(self, deadline: float) -> Event | None:
         """The next event, or None when none came before the loop's time `deadline` or none will
         come any more (`stopped`)."""
-        if not self._events:
-            with suppress(TimeoutError):  # one may have come in the very moment
+        events = self.take(1)
+        if not events:
+            with suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):
-                    while not self._events and not self.stopped:
-                        self._news.clear()
-                        await self._news.wait()
-        return self._events.popleft() if self._events else None
+                    while not (events := self.take(1)) and not self.stopped:
+                        await self._group.news.wait()
+            events = events or self.take(1)  # one may have come in the very moment
+        return events[0] if events else None
 
     def take(self, most: int) -> list[Event]:
         """The next events that are there, so many at most."""
-        if len(self._events) > most:
-            return [self._events.popleft() for _ in range(most)]
-        events = list(self._events)
-        self._events.clear()
+        events = self._first[:most]
+        del self._first[:most]
+        while len(events) < most and (link := self.at.next) is not None:
+            self.at = link
+            if link.event is not None and link.event.stored.revision > self.since:
+                events.append(link.event)
         return events
 
 

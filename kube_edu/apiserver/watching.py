@@ -97,13 +97,13 @@ class EventStream:
     def __aiter__(self) -> EventStream:
         return self
 
-    def ready(self) -> list[Event]:
-        """The events that are there already, up to the bookmark that follows the state."""
+    def ready(self) -> bytes:
+        """The events that are there already, up to the bookmark that follows the state: for a
+        socket, and not on the trace, which no live host keeps."""
         most = min(self._initial, TOGETHER) if self._initial >= 0 else TOGETHER
         events = self._watcher.take(most)
-        for event in events:
-            self._next(event)
-        return events
+        self._initial -= len(events)
+        return b"".join([event.encoded() for event in events])
 
     async def aclose(self) -> None:
         self._watcher.stop()

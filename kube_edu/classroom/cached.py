@@ -9,7 +9,7 @@ from kube_edu import Cluster
 from kube_edu.api.status import ApiError
 from kube_edu.apiserver.selection import Selection
 from kube_edu.apiserver.storage import Storage
-from kube_edu.apiserver.stored import Change, Event, Stored
+from kube_edu.apiserver.stored import Change, Stored
 from kube_edu.apiserver.watchcache import Found, WatchCache
 from kube_edu.apiserver.watchers import Audience, Watcher
 from kube_edu.classroom.api_requests import PATH, Api, configmap
@@ -77,33 +77,25 @@ class Another(WatchCache):
 
     def watch(self, selection: Selection, since: int, *, initial: list[Stored]) -> Watcher:
         self.check_ready()
-        watcher = Audience(self._prefix).join(selection, since, initial, ())
-        self._cache.watch(Told(selection, watcher), since)
+        audience = Audience(self._prefix)
+        watcher = audience.join(selection, since, initial, ())
+        self._cache.watch(Told(audience, watcher), since)
         self._watching.append(watcher)
         return watcher
 
 
 class Told:
-    """A watcher as the student's cache knows it: it gets every change, and passes on those that its
-    client has selected."""
+    """A watcher as the student's cache knows it. It gets every change; its client those of them
+    that it has selected."""
 
-    def __init__(self, selection: Selection, watcher: Watcher) -> None:
-        self._selection = selection
+    def __init__(self, audience: Audience, watcher: Watcher) -> None:
         self._watcher = watcher
+        self.put = audience.tell
+        self.stop = watcher.stop
 
     @property
     def full(self) -> bool:
-        return self._watcher.full or self._watcher.stopped
-
-    def put(self, change: Change) -> None:
-        event: Event | None = None
-        if change.key.startswith(self._selection.prefix):
-            event = self._selection.seen(change)
-        if event is not None:
-            self._watcher.put(event, change.revision)
-
-    def stop(self) -> None:
-        self._watcher.stop()
+        return self._watcher.stopped  # for our audience stops who is too slow
 
 
 def live(answer: Callable[..., Any]) -> str:

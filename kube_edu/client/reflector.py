@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -77,26 +78,17 @@ class Source:
         labels: str = "",
         fields: str = "",
     ) -> None:
-        self._client = client
+        self._list = partial(client.list, resource, namespace, labels=labels, fields=fields)
+        self._watch = partial(client.watch, resource, namespace, labels=labels, fields=fields)
         self._backoff = Backoff(random)
         self._random = random
-        self._resource = resource
-        self._namespace = namespace
-        self._labels = labels
-        self._fields = fields
         self.version = "0"
         """The last one seen; at first any state will do."""
 
     async def list(self) -> Object:
         """A state that is not older than what was seen before."""
         try:
-            found = await self._client.list(
-                self._resource,
-                self._namespace,
-                labels=self._labels,
-                fields=self._fields,
-                resource_version=self.version,
-            )
+            found = await self._list(resource_version=self.version)
         except ApiError:
             self.version = ""  # not even a list at the version seen: take the newest there is
             raise
@@ -107,14 +99,8 @@ class Source:
         """The changes after a version, until the server ends the watch or the connection breaks."""
         loop = asyncio.get_running_loop()
         started, silent = loop.time(), True
-        stream = self._client.watch(
-            self._resource,
-            self._namespace,
-            labels=self._labels,
-            fields=self._fields,
-            resource_version=version,
-            timeout_seconds=int(MIN_WATCH_TIMEOUT * (1 + self._random.random())),
-        )
+        timeout = int(MIN_WATCH_TIMEOUT * (1 + self._random.random()))
+        stream = self._watch(resource_version=version, timeout_seconds=timeout)
         async with aclosing(stream):
             async for change, obj in stream:
                 self.version, silent = version_of(obj), False

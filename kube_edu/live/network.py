@@ -9,13 +9,14 @@ from typing import Any
 
 from kube_edu.host import Request, Response
 from kube_edu.kubelet.cni import Serve
-from kube_edu.kubelet.cni.loopback import DialMap, LoopbackNetwork
+from kube_edu.kubelet.cni.hostlocal import HostLocal
+from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.wire.http import HttpConnection, HttpServer
 
 DNS_PORT = 53
 
 
-class LiveNetwork(LoopbackNetwork):
+class LiveNetwork(HostLocal):
     """Implements `kube_edu.kubelet.cni.PodNetwork`."""
 
     def __init__(self, dial_map: DialMap) -> None:
@@ -25,6 +26,7 @@ class LiveNetwork(LoopbackNetwork):
 
     def detach(self, address: str) -> None:
         super().detach(address)
+        self._dial_map.release(address)
         for at in [at for at in self._servers if at[0] == address]:
             self.unlisten(*at)
 

@@ -33,7 +33,7 @@ class Listening(Protocol):
 StartServer = Callable[[Handler, str, int], Awaitable[Listening]]
 OpenConnection = Callable[[str, int], Awaitable[tuple[StreamReader, StreamWriter]]]
 Dial = Callable[[str, int], Awaitable[Address]]
-"""Where an endpoint can really be reached (kubelet.cri.Runtime.dial)."""
+"""Where an endpoint can really be reached (live: kubelet.cni.loopback.DialMap)."""
 
 
 class Proxier:

@@ -14,17 +14,28 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from kube_edu.api.status import ApiError, error, internal_error
+from kube_edu.api.status import (
+    ApiError,
+    bad_request,
+    internal_error,
+    request_entity_too_large,
+    timeout,
+)
 from kube_edu.host import Document, Handler, Peer, Request, Response
 
 MAX_BODY = 3 * 1024 * 1024
 """The limit of kube-apiserver (apiserver/pkg/server/config.go, MaxRequestBodyBytes)."""
+
+BODY_TIMEOUT = 60.0
+"""Seconds for a body to arrive (--request-timeout)."""
 
 MAX_HEAD = 64 * 1024
 """Of the first line (label selectors may be long), and of each header."""
@@ -52,9 +63,7 @@ class HttpServer:
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self._streams = 0
-        self._web = web.Server(
-            self._answer, handler_cancellation=True, max_line_size=MAX_HEAD, max_field_size=MAX_HEAD
-        )
+        self._web = web.Server(self._answer, handler_cancellation=True)
         self._listener: asyncio.Server | None = None
 
     async def listen(self, address: str, port: int, tls: ssl.SSLContext | None = None) -> int:
@@ -66,7 +75,10 @@ class HttpServer:
 
     async def listen_on(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._web, sock=sock, ssl=tls, backlog=1024)
+        connection = partial(
+            _Connection, self._web, loop=loop, max_line_size=MAX_HEAD, max_field_size=MAX_HEAD
+        )
+        self._listener = await loop.create_server(connection, sock=sock, ssl=tls, backlog=1024)
 
     async def close(self) -> None:
         if self._listener is not None:
@@ -120,14 +132,14 @@ class HttpServer:
         ready = getattr(messages, "ready", None)
         quiet_until = now()
         async for message in messages:
-            batch = [message]
+            batch = _encode(message) or b""
             if ready is not None:
                 if now() < quiet_until:
                     await asyncio.sleep(quiet_until - now())
                 batch += ready()
                 quiet_until = now() + GATHER * self._streams
             async with asyncio.timeout(STALLED):
-                await sent.write(b"".join([_encode(each) or b"" for each in batch]))
+                await sent.write(batch)
 
 
 class HttpConnection:
@@ -194,6 +206,25 @@ class HttpConnection:
 # --- the server's side
 
 
+class _Connection(web.RequestHandler):
+    """What is no HTTP is answered with a Status as well; what a client does wrong is not logged."""
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        pass
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        refusal = bad_request(" ".join((message or "not an HTTP request").split()))
+        sent = web.json_response(refusal.status, status=refusal.code)
+        sent.force_close()
+        return sent
+
+
 async def _request(incoming: web.BaseRequest) -> Request:
     return Request(
         incoming.method,
@@ -206,6 +237,16 @@ async def _request(incoming: web.BaseRequest) -> Request:
 
 
 async def _read_body(incoming: web.BaseRequest) -> bytes | None:
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            return await _body(incoming)
+    except TimeoutError:
+        raise timeout("request did not complete within the allotted timeout") from None
+    except (HttpProcessingError, web.RequestPayloadError) as broken:
+        raise bad_request(" ".join(str(broken).split())) from None
+
+
+async def _body(incoming: web.BaseRequest) -> bytes | None:
     body = bytearray()
     if (incoming.content_length or 0) <= MAX_BODY:
         async for chunk in incoming.content.iter_any():
@@ -214,8 +255,7 @@ async def _read_body(incoming: web.BaseRequest) -> bytes | None:
                 break
         else:
             return bytes(body) or None
-    message = f"Request entity too large: limit is {MAX_BODY}"
-    raise error(413, "RequestEntityTooLarge", message)
+    raise request_entity_too_large(f"limit is {MAX_BODY}")
 
 
 def _headers(incoming: web.BaseRequest) -> dict[str, str]:

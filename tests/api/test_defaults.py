@@ -2,8 +2,7 @@
 
 import pytest
 
-from kube_edu.api.defaults import set_defaults
-from kube_edu.api.poddefaults import image_pull_policy
+from kube_edu.api.defaults import image_pull_policy, set_defaults
 from tests.api.manifests import admitted, config, deployment, pod, service
 
 

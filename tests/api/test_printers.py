@@ -2,10 +2,10 @@
 
 import pytest
 
-from kube_edu.api.columns import COLUMNS
+from kube_edu.api import tables
 from kube_edu.api.duration import human_duration
 from kube_edu.api.meta import timestamp
-from kube_edu.api.printers import table
+from kube_edu.api.printers import columns_of, table
 from kube_edu.api.resources import STORED, resource_of
 from tests.api.manifests import admitted, config, deployment, pod, service
 
@@ -229,9 +229,9 @@ def test_rows_carry_what_was_asked_for():
 
 
 def test_every_kind_has_columns_and_the_first_is_its_name():
-    assert {resource.kind for resource in STORED} == set(COLUMNS)
-    for kind, columns in COLUMNS.items():
-        names = [column.name for column in columns]
+    assert {resource.kind for resource in STORED} == set(tables.read("columns"))
+    for kind in tables.read("columns"):
+        names = [column.name for column in columns_of(kind)]
         assert len(names) == len(set(names))
         assert kind == "Event" or names[0] == "Name"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kube_edu.api import schema
+from kube_edu.api import rules, schema
 from kube_edu.api.status import ApiError
 from tests.api.manifests import config, deployment, pod, service
 
@@ -113,9 +113,12 @@ def test_decoding_is_done_once_and_changes_nothing_of_the_manifest():
 
 def test_required_fields_are_missed():
     def missing(manifest):
-        return [str(error) for error in schema.validate(schema.decode(manifest)[0])]
+        return [str(error) for error in rules.check(schema.decode(manifest)[0])]
 
-    assert missing(pod(containers=[{}])) == ["spec.containers[0].name: Required value"]
+    assert missing(pod(containers=[{}])) == [
+        "spec.containers[0].name: Required value",
+        "spec.containers[0].image: Required value",
+    ]
     assert missing(pod(containers=[])) == ["spec.containers: Required value"]
     assert missing(deployment(selector=None)) == ["spec.selector: Required value"]
     assert missing(service()) == []

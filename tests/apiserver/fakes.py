@@ -28,6 +28,7 @@ from kube_edu.etcd.state import State
 from kube_edu.host import Peer, Request, Response, decoded
 from kube_edu.sim.keys import SERVICE_ACCOUNTS
 
+ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
 ADMIN = Peer(common_name="kubernetes-admin", organizations=("system:masters",))
 
 
@@ -120,9 +121,11 @@ class FakeHost:
 
 
 class World:
-    """An API server, and a way to ask it."""
+    """An API server, and a way to ask it. No controller is there that would give namespaces their
+    accounts, so pods do without one; with `accounts`, those of namespace default have one."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, accounts: bool = False, **options: Any) -> None:
+        self._accounts = accounts
         self.host = FakeHost()
         self.etcd = LocalEtcd()
         self._options = options
@@ -130,8 +133,7 @@ class World:
 
     def _start(self) -> None:
         options = Options(SERVICE_ACCOUNTS, **self._options)
-        # No controller is there that would give namespaces their accounts.
-        mutating = [plugin for plugin in MUTATING if plugin is not service_account]
+        mutating = [p for p in MUTATING if p is not service_account or self._accounts]
         self.server = ApiServer(self.host, self.etcd, options, mutating=mutating)  # type: ignore[arg-type]
 
     async def restart(self) -> None:
@@ -144,6 +146,8 @@ class World:
         self._task = asyncio.create_task(self.server.run())
         while (await self.raw("GET", "/readyz")).status != 200:  # noqa: ASYNC110 - as a probe does
             await asyncio.sleep(0)
+        if self._accounts:
+            await self.ask("POST", ACCOUNTS, {"metadata": {"name": "default"}})
         return self
 
     async def __aexit__(self, *_: object) -> None:

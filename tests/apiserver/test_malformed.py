@@ -79,7 +79,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, str, Any]:
 @given(st.lists(requests(), min_size=10, max_size=30))
 def test_no_input_makes_the_server_fail(sent: list[tuple[str, str, str, Any]]) -> None:
     async def main() -> None:
-        async with World() as world:
+        async with World(accounts=True) as world:
             for url, good in GOOD.items():
                 await world.ask("POST", url, good)
             for method, url, content_type, body in sent:

@@ -20,6 +20,8 @@ def test_a_health_endpoint_names_what_is_wrong() -> None:
     assert health.answer(Request("GET", "/readyz/ping"), checks).body == "ok"
     excluded = Request("GET", "/readyz", (("exclude", "etcd"),))
     assert health.answer(excluded, checks).status == 200
+    listed = Request("GET", "/readyz", (("exclude", "etcd"), ("verbose", "")))
+    assert health.answer(listed, checks).body.splitlines()[1] == "[+]etcd excluded: ok"
     verbose = Request("GET", "/livez", (("verbose", ""),))
     assert health.answer(verbose, {"ping": lambda: True}).body == "[+]ping ok\nlivez check passed\n"
 

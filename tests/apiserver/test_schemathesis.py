@@ -45,7 +45,7 @@ def ask(group: str, examples: int, requests: int) -> None:
 
 
 async def answered(cases: list[Any]) -> None:
-    async with World() as world:
+    async with World(accounts=True) as world:
         for case in cases:
             body = None if _absent(case.body) else json.dumps(case.body, default=str).encode()
             query = "&".join(

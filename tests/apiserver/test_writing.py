@@ -183,7 +183,7 @@ def test_unknown_fields_are_told_as_field_validation_asks() -> None:
         ("/api/v1/namespaces/nope/configmaps", config_map(), 404, 'namespaces "nope" not found'),
         ("/api/v1/namespaces/default/gizmos", {}, 404, "could not find the requested resource"),
         ("/api/v1/configmaps", config_map(), 405, "does not allow this method"),
-        (f"{CONFIG_MAPS}?dryRun=Some", config_map(), 400, "dryRun"),
+        (f"{CONFIG_MAPS}?dryRun=Some", config_map(), 422, "dryRun"),
         (PODS, {"metadata": {"name": "p"}}, 422, "spec.containers: Required value"),
     ],
 )

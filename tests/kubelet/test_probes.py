@@ -34,7 +34,7 @@ HTTP = "httpGet: {path: /healthz, port: 80}"
 
 def test_readiness_decides_whether_the_pod_is_ready() -> None:
     patient = Patient()
-    world = World(images={"web": patient.run})
+    world = World(images={"nginx": patient.run})
     patient.healthy = False
     world.pod(container=f"readinessProbe: {{{HTTP}, periodSeconds: 5}}")
     world.run(10)
@@ -57,7 +57,7 @@ def test_readiness_decides_whether_the_pod_is_ready() -> None:
 
 def test_liveness_restarts_the_container() -> None:
     patient = Patient()
-    world = World(images={"web": patient.run})
+    world = World(images={"nginx": patient.run})
     world.pod(container=f"livenessProbe: {{{HTTP}, periodSeconds: 2, failureThreshold: 2}}")
     world.run(5)
     patient.healthy = False
@@ -71,7 +71,7 @@ def test_liveness_restarts_the_container() -> None:
 def test_startup_keeps_the_others_waiting() -> None:
     patient = Patient()
     patient.healthy = False
-    world = World(images={"web": patient.run})
+    world = World(images={"nginx": patient.run})
     world.pod(
         container="startupProbe: {httpGet: {path: /started, port: 80}, periodSeconds: 2,"
         "failureThreshold: 9},"
@@ -89,7 +89,7 @@ def test_startup_keeps_the_others_waiting() -> None:
 
 
 def test_no_answer_in_time_is_a_failure() -> None:
-    world = World(images={"web": Patient(slow=3).run})
+    world = World(images={"nginx": Patient(slow=3).run})
     world.pod(container=f"readinessProbe: {{{HTTP}, timeoutSeconds: 1}}")
     world.run(30)
     assert not meta.condition_is(world.get(), "Ready")
@@ -100,7 +100,7 @@ def test_no_answer_in_time_is_a_failure() -> None:
 
 def test_initial_delay_counts_from_the_start_of_the_container() -> None:
     patient = Patient()
-    world = World(images={"web": patient.run})
+    world = World(images={"nginx": patient.run})
     world.pod(container=f"readinessProbe: {{{HTTP}, initialDelaySeconds: 20}}")
     world.run(20)
     assert patient.asked == []
@@ -151,7 +151,7 @@ def test_exec_asks_for_the_exit_code() -> None:
 def test_a_container_that_never_gets_healthy_ends_in_a_crash_loop() -> None:
     patient = Patient()
     patient.healthy = False
-    world = World(images={"web": patient.run})
+    world = World(images={"nginx": patient.run})
     world.pod(container=f"livenessProbe: {{{HTTP}, periodSeconds: 2, failureThreshold: 1}}")
     world.run(6)
     waiting = world.container()["state"]["waiting"]

@@ -11,10 +11,11 @@ import yaml
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.client import ApiClient
+from kube_edu.cluster import as_text
 from kube_edu.host import Host, Request
-from kube_edu.kubelet import Kubelet
-from kube_edu.kubelet.cri.context import Behaviour
+from kube_edu.kubelet.cri.runtime import Program
 from kube_edu.kubelet.cri.simulated import SimulatedRuntime
+from kube_edu.kubelet.kubelet import Kubelet
 from kube_edu.sim import Simulation
 from kube_edu.sim.dataplane import DataPlane
 from tests.client.fakeapi import FakeApi
@@ -29,7 +30,7 @@ class World:
         self,
         seed: int = 1,
         *,
-        images: dict[str, Behaviour] | None = None,
+        images: dict[str, Program] | None = None,
         manifests: AsyncIterator[Sequence[Object]] | None = None,
         ready: bool = True,
     ) -> None:
@@ -60,7 +61,7 @@ class World:
 
     async def _containerd(self, host: Host) -> None:
         self.runtime = SimulatedRuntime(host, self.network, self._images)
-        await self.runtime.run()
+        await asyncio.Event().wait()
 
     async def _kubelet(self, host: Host) -> None:
         client = ApiClient(host.connect("control-1:6443", identity="kubelet"), "kubelet")
@@ -134,6 +135,5 @@ class World:
     def get_url(self, url_path: str, address: str, port: int = 80) -> str:
         """The body of an HTTP answer from a pod, asked from the node."""
         request = Request("GET", url_path)
-        return str(
-            self.ask(self.network.exchange("192.168.1.1", address, port, "TCP", request)).body
-        )
+        answer = self.ask(self.network.exchange("192.168.1.1", address, port, "TCP", request))
+        return as_text(answer.body)

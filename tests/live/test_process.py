@@ -96,7 +96,7 @@ class Node:
         return next(s.address for s in found if s.id == sandbox)
 
     async def http(self, container: str, port: int, path: str) -> str:
-        real = await self.runtime.dial(await self.address(container), port)
+        real = self.dial_map.dial(await self.address(container), port)
         reader, writer = await asyncio.open_connection(*real)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

@@ -50,7 +50,7 @@ def test_a_folder_of_a_newer_version(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    line = up(tmp_path / "file" / "dir")
+    line = up(tmp_path / "file" / "dir", "--port", str(free_port()))
     assert line == f"kube-edu up: {tmp_path}/file/dir: cannot write there: Not a directory"
 
 
@@ -60,7 +60,10 @@ def test_a_folder_that_belongs_to_somebody_else() -> None:
         folder.parent.chmod(0o755)
         prefix, python, environment = as_nobody()
         done = subprocess.run(
-            [*prefix, python, "-m", "kube_edu.cli", "up", "--dir", str(folder)],
+            [
+                *(*prefix, python, "-m", "kube_edu.cli", "up"),
+                *("--dir", str(folder), "--port", str(free_port())),
+            ],
             cwd=REPOSITORY,
             env={**os.environ, **environment},
             capture_output=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -100,10 +101,10 @@ def test_what_is_ready_together_comes_whole_and_in_order() -> None:
             self.last += 1
             return {"n": self.last}
 
-        def ready(self) -> list[dict[str, int]]:
+        def ready(self) -> bytes:
             numbers = range(self.last + 1, min(self.last + 10, 1000) + 1)
             self.last += len(numbers)
-            return [{"n": number} for number in numbers]
+            return b"".join(b'{"n":%d}\n' % number for number in numbers)
 
     async def handler(request: Request) -> Response:
         return Response(stream=Numbers())
@@ -261,6 +262,54 @@ def test_a_body_over_three_mebibytes_is_refused_with_a_status() -> None:
         assert more.body["message"] == "Request entity too large: limit is 3145728"
 
     converse(handler, conversation)
+
+
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize("sent", [
+    b"no http\r\n\r\n",
+    b"FROB / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 100_000 + b"\r\n\r\n",
+    HEAD + b"Content-Length: two\r\n\r\n",
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+    HEAD + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}",
+], ids=range(7))  # fmt: skip
+def test_what_is_no_http_is_a_bad_request_and_nothing_to_log(
+    sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = said_to(sent)
+    assert answer.startswith(b"HTTP/1.") and b" 400 Bad Request" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["reason"] == "BadRequest"
+    assert not caplog.records
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "BODY_TIMEOUT", 0.01)
+    assert b"504 Gateway Timeout" in said_to(HEAD + b"Content-Length: 50\r\n\r\n{")
+
+
+def said_to(sent: bytes) -> bytes:
+    """What a server answers to these very bytes."""
+
+    async def handler(request: Request) -> Response:
+        return Response(body="it was read")
+
+    async def main() -> bytes:
+        server = HttpServer(handler)
+        port = await server.listen("127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        async with asyncio.timeout(20):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+            answer = head + await reader.readexactly(length)
+        writer.close()
+        await server.close()
+        return answer
+
+    return asyncio.run(main())
 
 
 def test_a_bug_in_a_handler_is_an_internal_error_and_is_told() -> None:

@@ -54,11 +54,13 @@ async def _account(a: Attributes, cluster: Cluster, name: str) -> Object:
 
 def _mount_token(spec: Object, volume: str) -> None:
     """Into every container that has nothing of its own at that path."""
-    containers = [*(spec.get("initContainers") or ()), *spec["containers"]]
+    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
     without = [
         container
         for container in containers
-        if all(mount["mountPath"] != MOUNT_PATH for mount in container.get("volumeMounts") or ())
+        if all(
+            mount.get("mountPath") != MOUNT_PATH for mount in container.get("volumeMounts") or ()
+        )
     ]
     for container in without:
         mount = {"name": volume, "readOnly": True, "mountPath": MOUNT_PATH}

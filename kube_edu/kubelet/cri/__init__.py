@@ -1,8 +1,8 @@
 """The Container Runtime Interface: how the kubelet asks for sandboxes and containers.
 
 The calls and the fields are those of CRI v1 (`runtime.v1.RuntimeService` and `ImageService`),
-with plain dataclasses for the messages that matter here. `simulated.py` keeps containers as
-coroutines in virtual time, `process.py` starts real child processes.
+with plain dataclasses for the messages that matter here. `runtime.py` has the life of a container;
+`simulated.py` makes containers of coroutines in virtual time, `process.py` of child processes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ class CriError(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+Files = dict[str, bytes]
+"""The files of a volume, by path within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,8 @@ class ContainerConfig:
     args: Sequence[str] = ()
     working_dir: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
-    mounts: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
-    """Files by mount path: {"/etc/config": {"key": b"value"}}; an emptyDir is an empty dict."""
+    mounts: Mapping[str, Files] = field(default_factory=dict)
+    """By mount path: {"/etc/config": {"key": b"value"}}; an emptyDir is an empty dict."""
     ports: Sequence[Mapping[str, Any]] = ()
 
 
@@ -108,7 +112,3 @@ class Runtime(Protocol):
     async def changes(self) -> None:
         """Return when some container or sandbox has changed since the last call (the kubelet's
         pod lifecycle event generator waits here instead of polling)."""
-
-    async def dial(self, address: str, port: int) -> tuple[str, int]:
-        """Where a pod's (address, port) can really be reached: the same on a real network, the
-        stand-in socket where the runtime had to give another."""

@@ -1,4 +1,4 @@
-"""What runs in a container of the process runtime: a child process, or a coroutine of ours."""
+"""What runs in a container: a coroutine of this process, or a process of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 from typing import Protocol
 
-from kube_edu.kubelet.cri.context import Behaviour, ContainerContext
+from kube_edu.kubelet.cri.context import ContainerContext
 
 
 class Running(Protocol):
@@ -20,6 +20,31 @@ class Running(Protocol):
 
     async def wait(self) -> int:
         """Its exit code, when it has ended and nothing is left of it."""
+
+
+class Coroutine:
+    """A task that stands for a process: a simulated one, or a part of the cluster (DNS)."""
+
+    def __init__(self, context: ContainerContext, task: asyncio.Task[int]) -> None:
+        self.context = context
+        self._task = task
+
+    def terminate(self) -> None:
+        self.context.terminated.set()
+
+    def kill(self) -> None:
+        self._task.cancel()
+
+    async def wait(self) -> int:
+        try:
+            return await self._task
+        except asyncio.CancelledError:
+            return 128 + signal.SIGKILL
+        except Exception as error:  # the program has crashed, not the runtime
+            self.context.log(f"{type(error).__name__}: {error}")
+            return 1
+        finally:
+            self.context.stop_listening()
 
 
 class Child:
@@ -38,31 +63,6 @@ class Child:
         code = await self._process.wait()
         self.kill()  # what the first process leaves behind, as in a PID namespace
         return exit_code(code)
-
-
-class BuiltIn:
-    """A program that is part of the cluster itself (DNS), and so runs inside of it."""
-
-    def __init__(self, behaviour: Behaviour, context: ContainerContext) -> None:
-        self._context = context
-        self._task = asyncio.ensure_future(behaviour(context))
-
-    def terminate(self) -> None:
-        self._context.terminated.set()
-
-    def kill(self) -> None:
-        self._task.cancel()
-
-    async def wait(self) -> int:
-        try:
-            return await self._task
-        except asyncio.CancelledError:
-            return 128 + signal.SIGKILL
-        except Exception as error:
-            self._context.log(repr(error))
-            return 1
-        finally:
-            self._context.stop_listening()
 
 
 def exit_code(returncode: int | None) -> int:

@@ -7,15 +7,14 @@ the commands in COMMANDS. There are no pipes, no `if` and no background jobs.
 from __future__ import annotations
 
 import asyncio
-import math
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kube_edu.api.meta import timestamp
+from kube_edu.kubelet.cri import programs
 from kube_edu.kubelet.cri.context import ContainerContext
-from kube_edu.kubelet.cri.kv import kv_command
+from kube_edu.kubelet.cri.programs.container import CommandError
 
 Write = Callable[[str], None]
 """Takes lines of output."""
@@ -85,11 +84,21 @@ class Shell:
                 write(f"sh: {error}")
                 return 2
             return await self._block(block, write)
+        if name == "exit":
+            raise ExitShell(int(words[1]) if words[1:] else 0)
+        if name in RESULTS:
+            return RESULTS[name]
         if name not in COMMANDS:
             write(f"sh: {words[0]}: not found")
             return 127
-        result = COMMANDS[name](self._context, words[1:], write)
-        return result if isinstance(result, int) else await result
+        try:
+            output = await COMMANDS[name](self._context, words)
+        except CommandError as error:  # there is no standard error here
+            write(str(error))
+            return 1
+        for line in output.splitlines():
+            write(line)
+        return 0
 
     async def _block(self, block: Block, write: Write) -> int:
         for operator, step in block:
@@ -114,12 +123,10 @@ class Shell:
         if target in ("/dev/stdout", "/proc/1/fd/1"):
             self._context.log("\n".join(lines))
         elif target and target != "/dev/null":
-            before = b""
-            if step.append:
-                with suppress(FileNotFoundError):
-                    before = self._context.files.read(target)
+            files = self._context.files
+            before = files.read(target) if step.append and files.exists(target) else b""
             text = "".join(f"{line}\n" for line in lines)
-            self._context.files.write(target, before + text.encode())
+            files.write(target, before + text.encode())
         return status
 
     async def _expand(self, word: str) -> str:
@@ -205,133 +212,77 @@ def _simple(tokens: list[str]) -> Simple:
 
 # The commands
 
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
-async def _sleep(context: ContainerContext, args: list[str], write: Write) -> int:
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    try:
-        seconds = sum(float(arg.rstrip("smhd")) * units.get(arg[-1], 1) for arg in args)
-    except ValueError:
-        seconds = math.inf if args == ["infinity"] else -1
-    if seconds < 0:
-        write(f"sleep: invalid number '{args[0]}'")
-        return 1
-    if math.isinf(seconds):
+
+async def _sleep(context: ContainerContext, words: Sequence[str]) -> str:
+    if words[1:] == ["infinity"]:
         await asyncio.Event().wait()
+    try:
+        seconds = sum(float(word.rstrip("smhd")) * SECONDS.get(word[-1], 1) for word in words[1:])
+    except ValueError:
+        raise CommandError(f"sleep: invalid number '{words[1]}'") from None
     await asyncio.sleep(seconds)
-    return 0
+    return ""
 
 
-async def _wget(context: ContainerContext, args: list[str], write: Write) -> int:
-    """wget -qO- URL, and curl -s URL."""
-    url = next((arg for arg in reversed(args) if not arg.startswith("-")), "")
-    try:
-        response = await context.get(url)
-    except LookupError as error:
-        write(f"wget: {error.args[0]}")
-        return 1
-    except OSError as error:
-        write(f"wget: can't connect to remote host: {error.strerror or error}")
-        return 1
-    for line in str(response.body or "").splitlines():
-        write(line)
-    return 0 if response.status < 400 else 1
+async def _echo(context: ContainerContext, words: Sequence[str]) -> str:
+    return " ".join(word for word in words[1:] if word not in ("-n", "-e")) + "\n"
 
 
-async def _redis_cli(context: ContainerContext, args: list[str], write: Write) -> int:
-    """redis-cli [-h HOST] COMMAND..."""
-    host = context.address
-    if args[:1] == ["-h"]:
-        host, args = args[1], args[2:]
-    try:
-        reply = await kv_command(context, host, *args)
-    except (LookupError, OSError, ValueError) as error:
-        write(str(error))
-        return 1
-    write("(nil)" if reply is None else reply)
-    return 0
+async def _date(context: ContainerContext, words: Sequence[str]) -> str:
+    return timestamp(context.now())
 
 
-def _exit(context: ContainerContext, args: list[str], write: Write) -> int:
-    raise ExitShell(int(args[0]) if args else 0)
+async def _hostname(context: ContainerContext, words: Sequence[str]) -> str:
+    return context.address if words[1:] == ["-i"] else context.env["HOSTNAME"]
 
 
-def _echo(context: ContainerContext, args: list[str], write: Write) -> int:
-    write(" ".join(arg for arg in args if arg not in ("-n", "-e")))
-    return 0
+async def _env(context: ContainerContext, words: Sequence[str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in context.env.items())
 
 
-def _date(context: ContainerContext, args: list[str], write: Write) -> int:
-    write(timestamp(context.now()))
-    return 0
+async def _cat(context: ContainerContext, words: Sequence[str]) -> str:
+    output = ""
+    for path in words[1:]:
+        if not context.files.exists(path):
+            raise CommandError(f"{output}cat: can't open '{path}': No such file or directory")
+        output += context.files.read(path).decode()
+    return output
 
 
-def _hostname(context: ContainerContext, args: list[str], write: Write) -> int:
-    write(context.address if args == ["-i"] else context.env["HOSTNAME"])
-    return 0
+async def _ls(context: ContainerContext, words: Sequence[str]) -> str:
+    return "\n".join(context.files.list(words[-1] if words[1:] else "/"))
 
 
-def _env(context: ContainerContext, args: list[str], write: Write) -> int:
-    for name, value in context.env.items():
-        write(f"{name}={value}")
-    return 0
-
-
-def _cat(context: ContainerContext, args: list[str], write: Write) -> int:
-    for path in args:
-        try:
-            content = context.files.read(path).decode()
-        except FileNotFoundError:
-            write(f"cat: can't open '{path}': No such file or directory")
-            return 1
-        for line in content.splitlines():
-            write(line)
-    return 0
-
-
-def _ls(context: ContainerContext, args: list[str], write: Write) -> int:
-    for name in context.files.list(args[-1] if args else "/"):
-        write(name)
-    return 0
-
-
-def _touch(context: ContainerContext, args: list[str], write: Write) -> int:
-    for path in args:
-        try:
-            context.files.read(path)
-        except FileNotFoundError:
+async def _touch(context: ContainerContext, words: Sequence[str]) -> str:
+    for path in words[1:]:
+        if not context.files.exists(path):
             context.files.write(path, b"")
-    return 0
+    return ""
 
 
-def _rm(context: ContainerContext, args: list[str], write: Write) -> int:
-    for path in args:
+async def _rm(context: ContainerContext, words: Sequence[str]) -> str:
+    for path in words[1:]:
         if not path.startswith("-"):
             context.files.remove(path)
-    return 0
+    return ""
 
 
-Command = Callable[[ContainerContext, list[str], Write], int | Awaitable[int]]
+Command = Callable[[ContainerContext, Sequence[str]], Awaitable[str]]
 
-COMMANDS: dict[str, Command] = {
-    ":": lambda context, args, write: 0,
+COMMANDS: Mapping[str, Command] = {
+    **programs.COMMANDS,
     "cat": _cat,
-    "curl": _wget,
     "date": _date,
     "echo": _echo,
     "env": _env,
-    "exit": _exit,
-    "false": lambda context, args, write: 1,
     "hostname": _hostname,
     "ls": _ls,
-    "mkdir": lambda context, args, write: 0,
-    "redis-cli": _redis_cli,
     "rm": _rm,
     "sleep": _sleep,
     "touch": _touch,
-    "trap": lambda context, args, write: 0,
-    "true": lambda context, args, write: 0,
-    "wget": _wget,
 }
 
-PROGRAMS = (*SHELLS, *COMMANDS)
-"""What can be run by name in every container."""
+RESULTS = {":": 0, "false": 1, "mkdir": 0, "trap": 0, "true": 0}
+"""Commands that do nothing here, and their exit codes."""
