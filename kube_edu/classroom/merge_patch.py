@@ -132,10 +132,11 @@ def _value(random: Random, nulls: float, depth: int) -> Any:
 
 
 def _less(value: Any) -> Iterator[Any]:
-    """The same with one thing left out somewhere."""
+    """The same with one thing left out somewhere, or one of its parts in its place."""
     if isinstance(value, dict):
         for name in value:
             yield {other: value[other] for other in value if other != name}
+        yield from (part for part in value.values() if isinstance(part, dict))
         for name in value:
             yield from ({**value, name: less} for less in _less(value[name]))
     elif isinstance(value, list):

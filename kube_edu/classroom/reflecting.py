@@ -289,7 +289,7 @@ class Reflected(Trial):
         return revisions(
             "What happened, and which watch was told of it",
             [(change.as_event(),) for change in self._history.changes],
-            riders=[watch.rider for watch in self._source.watches[-6:]],
+            riders=[watch.rider for watch in self._source.watches if watch.reached][-6:],
             compacted=self._history.oldest,
             wrong=self.failing.at,
         )

@@ -117,6 +117,8 @@ class ToldWatch:
         """Where it is refused: what the server has forgotten by then."""
         self._history = history
         self._reach = reach
+        self.reached = False
+        """Whether the server was there at all."""
         self._opened = False
         self._waiting: deque[tuple[str, Object] | Exception | None] = deque()
         self._news = asyncio.Event()
@@ -154,6 +156,7 @@ class ToldWatch:
         self._opened = True
         try:
             await self._reach()
+            self.reached = True
             self._history.open(self)
         except Exception as refusal:
             self.rider.ended = True

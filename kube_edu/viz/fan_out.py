@@ -68,7 +68,7 @@ def fan_out(trace: Iterable[Event], title: str, resource: str, watchers: Sequenc
             drawing.line((LEFT, y), (places[watchers[-1]] + 40, y), colour=RED, dash=True)
             drawing.text(STORE + 10, y - 5, row.text, size=10.5, colour=RED)
         for user, handed in row.handed.items():
-            _draw(drawing, places[user], y + (0 if row.revision else 12), handed)
+            _draw(drawing, places[user], y + (0 if row.revision else 15), handed)
     seen = {kind for row in rows for handed in row.handed.values() for _, kind, _ in handed}
     legend = [(colour, kind) for kind, colour in KINDS.items() if kind in seen]
     drawing.legend(LEFT - 46, bottom + 34, legend)
