@@ -14,8 +14,10 @@ from urllib.parse import urlencode
 
 from kube_edu.api.meta import Object, micro_timestamp, new_uid
 from kube_edu.api.status import ApiError
+from kube_edu.apiserver import protobuf
 from kube_edu.apiserver.authorization.reviews import user_info
 from kube_edu.apiserver.call import Call
+from kube_edu.apiserver.codec import JSON, PROTOBUF, media_type_of
 from kube_edu.apiserver.filters import Filter, Next
 from kube_edu.host import Host, Request, Response, decoded
 
@@ -87,7 +89,7 @@ class Entry:
         if call.annotations:
             event["annotations"] = dict(call.annotations)
         if self._level >= LEVELS.index("Request") and call.request.body:
-            event["requestObject"] = _as_object(call.request.body)
+            event["requestObject"] = _as_object(call.request.body, media_type_of(call.request))
         body = decoded(response.body)
         event["responseStatus"] = {"metadata": {}, "code": response.status}
         if isinstance(body, dict) and body.get("kind") == "Status":
@@ -157,11 +159,13 @@ def _reference(call: Call) -> Object:
     return {field: value for field, value in said.items() if value}
 
 
-def _as_object(body: Any) -> Any:
-    """A body as the log shows it: objects as they are, other encodings not at all."""
+def _as_object(body: Any, media_type: str = JSON) -> Any:
+    """A body as the log shows it: objects as they are, what is none not at all."""
     if not isinstance(body, (bytes, str)):
         return body
     try:
+        if media_type == PROTOBUF:
+            return protobuf.decode(body)  # type: ignore[arg-type]  # off a socket it is bytes
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
