@@ -106,6 +106,7 @@ class Gate:
         request = read_object(call, "authentication.k8s.io/v1", "TokenRequest")
         where = (call.target, call.namespace, call.name)
         attributes = Attributes("create", *where, request, None, call.user, call.subresource)
+        await self.admission.mutate(attributes)
         await self.admission.validate(attributes)
         return await self.tokens.issue(call.namespace, call.name, request)
 

@@ -288,6 +288,8 @@ def test_a_token_of_an_identity_provider() -> None:
         ):
             assert (await who(world, token(**wrong))).status == 401, wrong
         assert (await who(world, jwt.issue(claims, STRANGER))).status == 401
+        unknown_key = _signed({"alg": "RS256", "kid": "another"}, claims)
+        assert (await who(world, unknown_key)).status == 401
         # The key that everybody knows is no secret to agree on.
         header, body, _ = token().split(".")
         header = base64.urlsafe_b64encode(b'{"alg": "HS256"}').decode().rstrip("=")
