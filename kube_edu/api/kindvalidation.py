@@ -14,13 +14,7 @@ from kube_edu.api import workloadvalidation as workloads
 from kube_edu.api.meta import Object
 from kube_edu.api.podvalidation import ephemeral_update, pod_resize, pod_spec, pod_update
 from kube_edu.api.rules import Errors
-from kube_edu.api.status import (
-    duplicate,
-    forbidden_field,
-    invalid_value,
-    required,
-    too_long,
-)
+from kube_edu.api.status import duplicate, forbidden_field, invalid_value, required, too_long
 
 # Services
 

@@ -121,6 +121,11 @@ def micro_timestamp(at: float) -> str:
     return datetime.fromtimestamp(round(at, 6), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def nano_timestamp(at: float) -> str:
+    """Seconds since the epoch with nine digits after the point, which logs use."""
+    return f"{micro_timestamp(at)[:-1]}000Z"
+
+
 def seconds(text: str) -> float:
     """The time of a Time or MicroTime, in seconds since the epoch."""
     return datetime.fromisoformat(text).timestamp()

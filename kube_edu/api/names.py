@@ -8,112 +8,53 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from kube_edu.api import tables
+
 NameCheck = Callable[[str], list[str]]
 """From a name to what is wrong with it, in words; nothing when it is well-formed."""
 
 
-def _shape(pattern: str, limit: int, rule: str, *examples: str) -> NameCheck:
-    """A check of length and characters, with the sentence that explains it."""
-    shown = " or ".join(f"'{example}', " for example in examples)
+def _shape(name: str) -> NameCheck:
+    """A check of length and characters, by a block of data/names.txt."""
+    facts: dict[str, list[str]] = {}
+    for row in tables.read("names")[name]:
+        fact, text = row.split(maxsplit=1)
+        facts.setdefault(fact, []).append(text)
+    (pattern,), (rule,) = facts["pattern"], facts["rule"]
+    limit = int(facts["limit"][0]) if "limit" in facts else None
+    shown = " or ".join(f"'{example}', " for example in facts.get("example", ()))
     text = f"{rule} (e.g. {shown}regex used for validation is '{pattern}')"
 
     def check(value: str) -> list[str]:
-        too_long = [f"must be no more than {limit} characters"] if len(value) > limit else []
-        return too_long if re.fullmatch(pattern, value) else [*too_long, text]
+        too_long = limit is not None and len(value) > limit
+        problems = [f"must be no more than {limit} characters"] if too_long else []
+        return problems if re.fullmatch(pattern, value) else [*problems, text]
 
     return check
 
 
-_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_ENDS = "and must start and end with an alphanumeric character"
-_NAME_RULE = f"must consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
+dns1123_subdomain = _shape("dns1123_subdomain")
+"""Names of most objects."""
 
-# Names of most objects.
-dns1123_subdomain = _shape(
-    _SUBDOMAIN,
-    253,
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
-    f"'.', {_ENDS}",
-    "example.com",
-)
+dns1035_label = _shape("dns1035_label")
+"""Names of services: they become DNS names."""
 
-# Names of services: they become DNS names.
-dns1035_label = _shape(
-    "[a-z]([-a-z0-9]*[a-z0-9])?",
-    63,
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-    "alphabetic character, and end with an alphanumeric character",
-    "my-name",
-    "abc-123",
-)
-
-label_value = _shape(
-    f"({_NAME})?",
-    63,
-    f"a valid label must be an empty string or {_NAME_RULE.removeprefix('must ')}",
-    "MyValue",
-    "my_value",
-    "12345",
-)
-
-_dns1123_label = _shape(
-    _LABEL,
-    63,
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
-    f"{_ENDS}",
-    "my-name",
-    "123-abc",
-)
-_name_part = _shape(_NAME, 63, _NAME_RULE, "MyName", "my.name", "123-abc")
-_label_key = _shape(_NAME, 253, f"a valid label key {_NAME_RULE}", "MyName", "my.name", "123-abc")
-_config_key = _shape(
-    "[-._a-zA-Z0-9]+",
-    253,
-    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
-    "key.name",
-    "KEY_NAME",
-    "key-name",
-)
-_variable = _shape(
-    "[-._a-zA-Z][-._a-zA-Z0-9]*",
-    2**31,
-    "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', "
-    "or '.', and must not start with a digit",
-    "my.env-name",
-    "MY_ENV.NAME",
-    "MyEnvName1",
-)
-
-wildcard_subdomain = _shape(
-    rf"\*\.{_SUBDOMAIN}",
-    253,
-    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which "
-    "must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric "
-    "character",
-    "*.example.com",
-)
-http_header = _shape(
-    "[-A-Za-z0-9]+",
-    2**31,
-    "a valid HTTP header must consist of alphanumeric characters or '-'",
-    "X-Header-Name",
-)
-percent = _shape(
-    "[0-9]+%",
-    2**31,
-    "a valid percent string must be a numeric string followed by an ending '%'",
-    "1%",
-    "93%",
-)
+http_header = _shape("http_header")
+label_value = _shape("label_value")
+percent = _shape("percent")
+wildcard_subdomain = _shape("wildcard_subdomain")
+_config_key = _shape("config_key")
+_label = _shape("dns1123_label")
+_label_key = _shape("label_key")
+_name_part = _shape("name_part")
+_variable = _shape("variable")
 
 
 def dns1123_label(value: str) -> list[str]:
     """Names of namespaces, containers, service ports."""
-    if "." in value and re.fullmatch(_SUBDOMAIN, value):
+    if "." in value and not dns1123_subdomain(value):
         return ["must not contain dots"]
-    return _dns1123_label(value)
+    return _label(value)
 
 
 def qualified_name(value: str) -> list[str]:

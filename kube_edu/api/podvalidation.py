@@ -12,13 +12,7 @@ from kube_edu.api import quantity, rules
 from kube_edu.api.meta import Object
 from kube_edu.api.podutil import qos_class
 from kube_edu.api.rules import Errors
-from kube_edu.api.status import (
-    duplicate,
-    forbidden_field,
-    invalid_value,
-    not_found_value,
-    required,
-)
+from kube_edu.api.status import duplicate, forbidden_field, invalid_value, not_found_value, required
 
 
 def pod_spec(spec: Object, prefix: str, claims: Sequence[str] = ()) -> Errors:

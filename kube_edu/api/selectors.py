@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kube_edu.api import names
+from kube_edu.api import names, tables
 from kube_edu.api.meta import Object
 
 Labels = Mapping[str, str]
@@ -260,38 +260,17 @@ class FieldSelector:
     def _check(self, kind: str) -> None:
         for requirement in self.requirements:
             field = requirement.field
-            selectable = (*_META_FIELDS, *SELECTABLE_FIELDS.get(kind, ()))
+            beyond = tables.read("selectable").get(kind, [])
+            selectable = (*_META_FIELDS, *beyond)
             if field in selectable or _ALIASES.get(field) in selectable:
                 continue
-            if kind in SELECTABLE_FIELDS:
+            if beyond:
                 raise SelectorError(f"field label not supported: {field}")
             known = ", ".join(f'"{name}"' for name in _META_FIELDS)
             raise SelectorError(f'"{field}" is not a known field selector: only {known}')
 
 
 _META_FIELDS = ("metadata.name", "metadata.namespace")
-
-# Fields beyond name and namespace that objects of a kind can be selected by
-# (kubernetes, pkg/apis/*/v1/conversion.go).
-# fmt: off
-SELECTABLE_FIELDS: dict[str, tuple[str, ...]] = {
-    "CertificateSigningRequest": ("spec.signerName",),
-    "Job":        ("status.successful",),
-    "Pod":        ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName",
-                   "spec.serviceAccountName", "spec.hostNetwork", "status.phase", "status.podIP",
-                   "status.nominatedNodeName"),
-    "Event":      ("involvedObject.kind", "involvedObject.namespace", "involvedObject.name",
-                   "involvedObject.uid", "involvedObject.apiVersion",
-                   "involvedObject.resourceVersion", "involvedObject.fieldPath",
-                   "reason", "reportingComponent", "source", "type"),
-    "Namespace":  ("status.phase",),
-    "Node":       ("spec.unschedulable",),
-    "ReplicaSet": ("status.replicas",),
-    "ReplicationController": ("status.replicas",),
-    "Secret":     ("type",),
-    "Service":    ("spec.clusterIP", "spec.type"),
-}
-# fmt: on
 
 # What fields are called elsewhere: in events.k8s.io/v1, or in a selector alone.
 _ALIASES = {

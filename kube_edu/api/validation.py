@@ -13,12 +13,7 @@ from kube_edu.api import meta, names, rules
 from kube_edu.api.kindvalidation import AT_DOORS, ON_CREATE, ON_UPDATE
 from kube_edu.api.meta import Object
 from kube_edu.api.rules import Errors
-from kube_edu.api.status import (
-    FieldError,
-    invalid_value,
-    required,
-    too_long,
-)
+from kube_edu.api.status import FieldError, invalid_value, required, too_long
 
 
 def validate_create(obj: Object) -> list[FieldError]:

@@ -12,12 +12,7 @@ from kube_edu.api.meta import Object
 from kube_edu.api.podvalidation import pod_spec
 from kube_edu.api.rules import Errors
 from kube_edu.api.selectors import LabelSelector, SelectorError
-from kube_edu.api.status import (
-    forbidden_field,
-    invalid_value,
-    not_supported,
-    required,
-)
+from kube_edu.api.status import forbidden_field, invalid_value, not_supported, required
 
 
 def replicated(obj: Object, claims: Sequence[str] = ()) -> Errors:

@@ -5,13 +5,7 @@ Source: apimachinery, pkg/apis/meta/internalversion/validation/validation.go (Va
 
 from __future__ import annotations
 
-from kube_edu.api.status import (
-    FieldError,
-    bad_request,
-    forbidden_field,
-    invalid,
-    not_supported,
-)
+from kube_edu.api.status import FieldError, bad_request, forbidden_field, invalid, not_supported
 from kube_edu.apiserver.call import Call
 
 _MATCH = "resourceVersionMatch"

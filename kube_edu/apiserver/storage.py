@@ -22,25 +22,9 @@ from kube_edu.api.status import (
 )
 from kube_edu.apiserver.encryption import PLAIN, Encryption
 from kube_edu.apiserver.stored import Decoder, Stored, encode, with_revision
+from kube_edu.etcd import messages as rpc
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.etcd.errors import EtcdError
-from kube_edu.etcd.messages import (
-    CompactionRequest,
-    Compare,
-    CompareResult,
-    CompareTarget,
-    DeleteRangeRequest,
-    KeyValue,
-    LeaseGrantRequest,
-    PutRequest,
-    RangeRequest,
-    RequestOp,
-    ResponseHeader,
-    TxnRequest,
-    WatchCreateRequest,
-    WatchResponse,
-    prefix_end,
-)
 
 T = TypeVar("T")
 
@@ -79,7 +63,7 @@ class Storage:
 
     async def read(self, key: str) -> Stored | None:
         """The newest state of an object: what a majority of the store agrees on."""
-        response = await _answer(self._client.range, RangeRequest(key.encode()))
+        response = await _answer(self._client.range, rpc.RangeRequest(key.encode()))
         return self.stored(response.kvs[0]) if response.kvs else None
 
     async def get(self, key: str) -> Object | None:
@@ -97,8 +81,8 @@ class Storage:
         self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
     ) -> Page:
         """Objects below a prefix from the key `start` on, at a revision (0: the newest)."""
-        first, end = (start or prefix).encode(), prefix_end(prefix.encode())
-        request = RangeRequest(first, end, limit, revision)
+        first, end = (start or prefix).encode(), rpc.prefix_end(prefix.encode())
+        request = rpc.RangeRequest(first, end, limit, revision)
         response = await _answer(self._client.range, request)
         found = [self.stored(kv) for kv in response.kvs]
         return Page(found, revision or at(response.header), response.count - len(found))
@@ -106,7 +90,7 @@ class Storage:
     async def revision(self) -> int:
         """The store's revision, as a majority of it agrees now: a read of a key that is not there
         (etcd3/store.go, GetCurrentResourceVersion)."""
-        response = await _answer(self._client.range, RangeRequest(b"/registry/"))
+        response = await _answer(self._client.range, rpc.RangeRequest(b"/registry/"))
         return at(response.header)
 
     async def tells_progress(self) -> bool:
@@ -117,7 +101,7 @@ class Storage:
         return version >= (3, 5, 13) or (3, 4, 31) <= version < (3, 5)
 
     async def keys(self, prefix: str) -> list[str]:
-        request = RangeRequest(prefix.encode(), prefix_end(prefix.encode()), keys_only=True)
+        request = rpc.RangeRequest(prefix.encode(), rpc.prefix_end(prefix.encode()), keys_only=True)
         response = await _answer(self._client.range, request)
         return [kv.key.decode() for kv in response.kvs]
 
@@ -142,8 +126,10 @@ class Storage:
         success = [_delete(key) if obj is None else self._put(key, obj, lease)]
         success += [self._put(k, value) for k, value in claims.items()]
         success += [_delete(k) for k in release or ()]
-        failure = [RequestOp(request_range=RangeRequest(k.encode())) for k in (key, *claims)]
-        request = TxnRequest(tuple(compare), tuple(success), tuple(failure))
+        failure = [
+            rpc.RequestOp(request_range=rpc.RangeRequest(k.encode())) for k in (key, *claims)
+        ]
+        request = rpc.TxnRequest(tuple(compare), tuple(success), tuple(failure))
         response = await _answer(self._client.txn, request)
         if response.succeeded:
             return with_revision(obj or {}, at(response.header))
@@ -157,43 +143,43 @@ class Storage:
         (etcd3/lease_manager.go)."""
         now = asyncio.get_running_loop().time()
         if now >= self._lease_until:
-            granted = await _answer(self._client.lease_grant, LeaseGrantRequest(ttl + 60))
+            granted = await _answer(self._client.lease_grant, rpc.LeaseGrantRequest(ttl + 60))
             self._lease, self._lease_until = granted.ID, now + 60
         return self._lease
 
     def watch(
         self, prefix: str, since: int, progress: asyncio.Event
-    ) -> AsyncGenerator[WatchResponse, None]:
+    ) -> AsyncGenerator[rpc.WatchResponse, None]:
         """What changes below a prefix after revision `since`, and how far that has come whenever
         `progress` is set."""
         key = prefix.encode()
-        request = WatchCreateRequest(key, prefix_end(key), since + 1, progress_notify=True)
+        request = rpc.WatchCreateRequest(key, rpc.prefix_end(key), since + 1, progress_notify=True)
         return self._client.watch(request, progress)
 
-    def _put(self, key: str, obj: Object, lease: int = 0) -> RequestOp:
+    def _put(self, key: str, obj: Object, lease: int = 0) -> rpc.RequestOp:
         sealed = self._encryption.seal(key, encode(obj))
-        return RequestOp(request_put=PutRequest(key.encode(), sealed, lease))
+        return rpc.RequestOp(request_put=rpc.PutRequest(key.encode(), sealed, lease))
 
-    def stored(self, kv: KeyValue) -> Stored:
+    def stored(self, kv: rpc.KeyValue) -> Stored:
         opened = self._encryption.open(kv.key.decode(), kv.value)
         return self._decoder.stored(kv if opened is kv.value else replace(kv, value=opened))
 
     async def compact(self, revision: int) -> None:
-        await _answer(self._client.compact, CompactionRequest(revision))
+        await _answer(self._client.compact, rpc.CompactionRequest(revision))
 
 
-def at(header: ResponseHeader | None) -> int:
+def at(header: rpc.ResponseHeader | None) -> int:
     """The store's revision when it answered."""
     return header.revision if header is not None else 0
 
 
-def _at_revision(key: str, revision: int) -> Compare:
-    equal, modified = CompareResult.EQUAL, CompareTarget.MOD
-    return Compare(equal, modified, key.encode(), mod_revision=revision)
+def _at_revision(key: str, revision: int) -> rpc.Compare:
+    equal, modified = rpc.CompareResult.EQUAL, rpc.CompareTarget.MOD
+    return rpc.Compare(equal, modified, key.encode(), mod_revision=revision)
 
 
-def _delete(key: str) -> RequestOp:
-    return RequestOp(request_delete_range=DeleteRangeRequest(key.encode()))
+def _delete(key: str) -> rpc.RequestOp:
+    return rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key.encode()))
 
 
 async def _answer(call: Callable[[Any], Awaitable[T]], request: Any) -> T:

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kube_edu.etcd import errors
-from kube_edu.etcd.messages import (
-    DeleteRangeRequest,
-    PutRequest,
-    RangeRequest,
-    RequestOp,
-    TxnRequest,
-)
+from kube_edu.etcd import messages as rpc
 from kube_edu.etcd.mvcc import FROM_KEY
 
 MAX_TXN_OPS = 128
@@ -20,18 +14,18 @@ MAX_TXN_OPS = 128
 
 def check(request: Any) -> None:
     """Raise EtcdError if this request can never succeed."""
-    if isinstance(request, RangeRequest | DeleteRangeRequest):
+    if isinstance(request, rpc.RangeRequest | rpc.DeleteRangeRequest):
         if not request.key:
             raise errors.empty_key()
-    elif isinstance(request, PutRequest):
+    elif isinstance(request, rpc.PutRequest):
         _check_put(request)
-    elif isinstance(request, TxnRequest):
+    elif isinstance(request, rpc.TxnRequest):
         _check_txn(request)
         _check_overlap(request.success)
         _check_overlap(request.failure)
 
 
-def _check_put(request: PutRequest) -> None:
+def _check_put(request: rpc.PutRequest) -> None:
     if not request.key:
         raise errors.empty_key()
     if request.ignore_value and request.value:
@@ -40,7 +34,7 @@ def _check_put(request: PutRequest) -> None:
         raise errors.lease_provided()
 
 
-def _check_txn(request: TxnRequest) -> None:
+def _check_txn(request: rpc.TxnRequest) -> None:
     if max(map(len, (request.compare, request.success, request.failure))) > MAX_TXN_OPS:
         raise errors.too_many_ops()
     if not all(compare.key for compare in request.compare):
@@ -58,7 +52,7 @@ def _check_txn(request: TxnRequest) -> None:
 Interval = tuple[bytes, bytes]
 
 
-def _check_overlap(ops: Sequence[RequestOp]) -> tuple[dict[bytes, None], list[Interval]]:
+def _check_overlap(ops: Sequence[rpc.RequestOp]) -> tuple[dict[bytes, None], list[Interval]]:
     """A branch may change each key only once, for a key has one version a revision. Returns the
     keys that it puts, and the intervals that it deletes."""
     deletes = [

@@ -13,31 +13,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from kube_edu.etcd import messages as rpc
 from kube_edu.etcd.errors import EtcdError, raise_for
-from kube_edu.etcd.messages import (
-    CompactionRequest,
-    CompactionResponse,
-    DeleteRangeRequest,
-    DeleteRangeResponse,
-    LeaseGrantRequest,
-    LeaseGrantResponse,
-    LeaseKeepAliveRequest,
-    LeaseKeepAliveResponse,
-    LeaseRevokeRequest,
-    LeaseRevokeResponse,
-    LeaseTimeToLiveRequest,
-    LeaseTimeToLiveResponse,
-    PutRequest,
-    PutResponse,
-    RangeRequest,
-    RangeResponse,
-    TxnRequest,
-    TxnResponse,
-    WatchCreateRequest,
-    WatchProgressRequest,
-    WatchRequest,
-    WatchResponse,
-)
 from kube_edu.etcd.service_messages import Empty, StatusResponse
 from kube_edu.host import HttpClient, Request, Response
 from kube_edu.wire import protobuf
@@ -58,43 +35,47 @@ class EtcdClient:
         self._clients = list(clients)
         self._current = 0
 
-    async def range(self, request: RangeRequest) -> RangeResponse:
-        return await self._call("KV/Range", request, RangeResponse, repeat=True)
+    async def range(self, request: rpc.RangeRequest) -> rpc.RangeResponse:
+        return await self._call("KV/Range", request, rpc.RangeResponse, repeat=True)
 
-    async def put(self, request: PutRequest) -> PutResponse:
-        return await self._call("KV/Put", request, PutResponse)
+    async def put(self, request: rpc.PutRequest) -> rpc.PutResponse:
+        return await self._call("KV/Put", request, rpc.PutResponse)
 
-    async def delete_range(self, request: DeleteRangeRequest) -> DeleteRangeResponse:
-        return await self._call("KV/DeleteRange", request, DeleteRangeResponse)
+    async def delete_range(self, request: rpc.DeleteRangeRequest) -> rpc.DeleteRangeResponse:
+        return await self._call("KV/DeleteRange", request, rpc.DeleteRangeResponse)
 
-    async def txn(self, request: TxnRequest) -> TxnResponse:
-        return await self._call("KV/Txn", request, TxnResponse)
+    async def txn(self, request: rpc.TxnRequest) -> rpc.TxnResponse:
+        return await self._call("KV/Txn", request, rpc.TxnResponse)
 
-    async def compact(self, request: CompactionRequest) -> CompactionResponse:
-        return await self._call("KV/Compact", request, CompactionResponse)
+    async def compact(self, request: rpc.CompactionRequest) -> rpc.CompactionResponse:
+        return await self._call("KV/Compact", request, rpc.CompactionResponse)
 
-    async def lease_grant(self, request: LeaseGrantRequest) -> LeaseGrantResponse:
-        return await self._call("Lease/LeaseGrant", request, LeaseGrantResponse)
+    async def lease_grant(self, request: rpc.LeaseGrantRequest) -> rpc.LeaseGrantResponse:
+        return await self._call("Lease/LeaseGrant", request, rpc.LeaseGrantResponse)
 
-    async def lease_revoke(self, request: LeaseRevokeRequest) -> LeaseRevokeResponse:
-        return await self._call("Lease/LeaseRevoke", request, LeaseRevokeResponse)
+    async def lease_revoke(self, request: rpc.LeaseRevokeRequest) -> rpc.LeaseRevokeResponse:
+        return await self._call("Lease/LeaseRevoke", request, rpc.LeaseRevokeResponse)
 
-    async def lease_time_to_live(self, request: LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse:
+    async def lease_time_to_live(
+        self, request: rpc.LeaseTimeToLiveRequest
+    ) -> rpc.LeaseTimeToLiveResponse:
         method = "Lease/LeaseTimeToLive"
-        return await self._call(method, request, LeaseTimeToLiveResponse, repeat=True)
+        return await self._call(method, request, rpc.LeaseTimeToLiveResponse, repeat=True)
 
-    async def lease_keep_alive(self, request: LeaseKeepAliveRequest) -> LeaseKeepAliveResponse:
+    async def lease_keep_alive(
+        self, request: rpc.LeaseKeepAliveRequest
+    ) -> rpc.LeaseKeepAliveResponse:
         """Start a lease's time anew; a TTL of 0 says that it is gone."""
         method = "Lease/LeaseKeepAlive"
-        return await self._call(method, request, LeaseKeepAliveResponse, repeat=True)
+        return await self._call(method, request, rpc.LeaseKeepAliveResponse, repeat=True)
 
     async def status(self) -> StatusResponse:
         """What the member at hand says of itself, its version above all."""
         return await self._call("Maintenance/Status", Empty(), StatusResponse, repeat=True)
 
     async def watch(
-        self, request: WatchCreateRequest, progress: asyncio.Event | None = None
-    ) -> AsyncGenerator[WatchResponse, None]:
+        self, request: rpc.WatchCreateRequest, progress: asyncio.Event | None = None
+    ) -> AsyncGenerator[rpc.WatchResponse, None]:
         """Changes from `start_revision` on (0: from now on), in order and without a gap, whatever
         member they come from; the first response says `created`. Ends after a response that says
         `canceled`, and only then. Each time that `progress` is set, the member is asked how far
@@ -102,10 +83,10 @@ class EtcdClient:
         created = False
         while True:
             try:
-                first = WatchRequest(request)
+                first = rpc.WatchRequest(request)
                 body = first if progress is None else _requests(first, progress)
                 response = await self._once("Watch/Watch", body)
-                async with aclosing(_messages(response, WatchResponse)) as messages:
+                async with aclosing(_messages(response, rpc.WatchResponse)) as messages:
                     async for message in messages:
                         if message.created:
                             if created:
@@ -160,19 +141,21 @@ class EtcdClient:
         self._current = (self._current + 1) % len(self._clients)
 
 
-async def _requests(first: WatchRequest, progress: asyncio.Event) -> AsyncIterator[WatchRequest]:
+async def _requests(
+    first: rpc.WatchRequest, progress: asyncio.Event
+) -> AsyncIterator[rpc.WatchRequest]:
     yield first
     while True:
         await progress.wait()
         progress.clear()
-        yield WatchRequest(progress_request=WatchProgressRequest())
+        yield rpc.WatchRequest(progress_request=rpc.WatchProgressRequest())
 
 
 def _unavailable(error: Exception) -> EtcdError:
     return error if isinstance(error, EtcdError) else EtcdError("Unavailable", str(error))
 
 
-def _next_revision(request: WatchCreateRequest, message: WatchResponse) -> int:
+def _next_revision(request: rpc.WatchCreateRequest, message: rpc.WatchResponse) -> int:
     """Where a watch goes on when it has to begin again after this message."""
     if message.events:
         return message.events[-1].kv.mod_revision + 1

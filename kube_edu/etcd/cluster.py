@@ -13,23 +13,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from kube_edu.etcd import errors
+from kube_edu.etcd import service_messages as ops
 from kube_edu.etcd.deadline import deadline
 from kube_edu.etcd.driver import ELECTION_TICKS, TICK, RaftDriver
 from kube_edu.etcd.errors import EtcdError
 from kube_edu.etcd.membership import MemberChange, Membership, SavedMembership, numbered
 from kube_edu.etcd.messages import ClusterMemberAttrSetRequest
-from kube_edu.etcd.service_messages import (
-    HeaderOnly,
-    Member,
-    MemberAddRequest,
-    MemberAddResponse,
-    MemberListRequest,
-    MemberListResponse,
-    MemberPromoteRequest,
-    MemberRemoveRequest,
-    MemberUpdateRequest,
-    MoveLeaderRequest,
-)
 from kube_edu.etcd.state import State
 from kube_edu.host import Request
 from kube_edu.raft import ConfChange, ConfChangeSingle, ConfChangeType, Entry
@@ -80,33 +69,33 @@ class ClusterService:
         self._ask_leader = ask_leader
         self._answers: dict[int, asyncio.Future[None]] = {}
         self.deciders: Methods = {
-            f"{PATH}MemberAdd": (MemberAddRequest, self._add),
-            f"{PATH}MemberRemove": (MemberRemoveRequest, self._remove),
-            f"{PATH}MemberUpdate": (MemberUpdateRequest, self._update),
-            f"{PATH}MemberPromote": (MemberPromoteRequest, self._promote),
+            f"{PATH}MemberAdd": (ops.MemberAddRequest, self._add),
+            f"{PATH}MemberRemove": (ops.MemberRemoveRequest, self._remove),
+            f"{PATH}MemberUpdate": (ops.MemberUpdateRequest, self._update),
+            f"{PATH}MemberPromote": (ops.MemberPromoteRequest, self._promote),
         }
 
     # -- what clients ask ---------------------------------------------------------------------
 
-    async def member_list(self, request: MemberListRequest) -> MemberListResponse:
+    async def member_list(self, request: ops.MemberListRequest) -> ops.MemberListResponse:
         if request.linearizable:
             await self._barrier()
         return self._members()
 
-    async def member_add(self, request: MemberAddRequest) -> MemberAddResponse:
+    async def member_add(self, request: ops.MemberAddRequest) -> ops.MemberAddResponse:
         """Make a member known, before it is started with this cluster as its own."""
-        return await self._decided("MemberAdd", request, MemberAddResponse)
+        return await self._decided("MemberAdd", request, ops.MemberAddResponse)
 
-    async def member_remove(self, request: MemberRemoveRequest) -> MemberListResponse:
-        return await self._decided("MemberRemove", request, MemberListResponse)
+    async def member_remove(self, request: ops.MemberRemoveRequest) -> ops.MemberListResponse:
+        return await self._decided("MemberRemove", request, ops.MemberListResponse)
 
-    async def member_update(self, request: MemberUpdateRequest) -> MemberListResponse:
+    async def member_update(self, request: ops.MemberUpdateRequest) -> ops.MemberListResponse:
         """A member is found elsewhere from now on."""
-        return await self._decided("MemberUpdate", request, MemberListResponse)
+        return await self._decided("MemberUpdate", request, ops.MemberListResponse)
 
-    async def member_promote(self, request: MemberPromoteRequest) -> MemberListResponse:
+    async def member_promote(self, request: ops.MemberPromoteRequest) -> ops.MemberListResponse:
         """A learner votes from now on."""
-        return await self._decided("MemberPromote", request, MemberListResponse)
+        return await self._decided("MemberPromote", request, ops.MemberListResponse)
 
     async def _decided(self, name: str, request: Any, answer: type[R]) -> R:
         """The leader decides, once: when its answer is lost, it may have happened."""
@@ -116,7 +105,7 @@ class ClusterService:
         except ConnectionError:
             raise errors.leader_failed() from None
 
-    async def move_leader(self, request: MoveLeaderRequest) -> HeaderOnly:
+    async def move_leader(self, request: ops.MoveLeaderRequest) -> ops.HeaderOnly:
         """Let another member lead. Only the leader itself can be asked, as in etcd."""
         if not self._driver.leads:
             raise errors.not_leader()
@@ -128,7 +117,7 @@ class ClusterService:
         for _ in range(2 * ELECTION_TICKS):
             await asyncio.sleep(TICK)
             if self._driver.leader == target:
-                return HeaderOnly(self._state.header())
+                return ops.HeaderOnly(self._state.header())
         raise errors.transfer_timed_out()
 
     # -- this member comes and goes -----------------------------------------------------------
@@ -180,10 +169,10 @@ class ClusterService:
 
     # -- the leader decides -------------------------------------------------------------------
 
-    async def _add(self, request: MemberAddRequest) -> MemberAddResponse:
+    async def _add(self, request: ops.MemberAddRequest) -> ops.MemberAddResponse:
         node = self._membership.new_node(request.peerURLs)
         kind = ConfChangeType.AddLearnerNode if request.isLearner else ConfChangeType.AddNode
-        member = Member(numbered(node), "", request.peerURLs, isLearner=request.isLearner)
+        member = ops.Member(numbered(node), "", request.peerURLs, isLearner=request.isLearner)
         single, change = ConfChangeSingle(kind, node), MemberChange(member=member)
         self._membership.check(single, change)
         voters = self._membership.voters
@@ -192,9 +181,9 @@ class ClusterService:
         if not all(map(self._driver.active, voters)):
             raise errors.unhealthy()
         await self._propose(single, change)
-        return MemberAddResponse(self._state.header(), member, self._members().members)
+        return ops.MemberAddResponse(self._state.header(), member, self._members().members)
 
-    async def _remove(self, request: MemberRemoveRequest) -> MemberListResponse:
+    async def _remove(self, request: ops.MemberRemoveRequest) -> ops.MemberListResponse:
         node = self._membership.node(request.ID)
         voters = self._membership.voters
         if node in voters:
@@ -206,15 +195,15 @@ class ClusterService:
         await self._propose(ConfChangeSingle(ConfChangeType.RemoveNode, node), MemberChange())
         return self._members()
 
-    async def _update(self, request: MemberUpdateRequest) -> MemberListResponse:
+    async def _update(self, request: ops.MemberUpdateRequest) -> ops.MemberListResponse:
         self._membership.new_node(request.peerURLs)  # are these URLs?
         single = ConfChangeSingle(ConfChangeType.UpdateNode, self._membership.node(request.ID))
-        change = MemberChange(member=Member(peerURLs=request.peerURLs))
+        change = MemberChange(member=ops.Member(peerURLs=request.peerURLs))
         self._membership.check(single, change)
         await self._propose(single, change)
         return self._members()
 
-    async def _promote(self, request: MemberPromoteRequest) -> MemberListResponse:
+    async def _promote(self, request: ops.MemberPromoteRequest) -> ops.MemberListResponse:
         node = self._membership.node(request.ID)
         single = ConfChangeSingle(ConfChangeType.AddNode, node)
         change = MemberChange(promote=True)
@@ -227,7 +216,7 @@ class ClusterService:
         await self._propose(single, change)
         return self._members()
 
-    def _check_started(self, voters: dict[str, Member], more: int = 0) -> None:
+    def _check_started(self, voters: dict[str, ops.Member], more: int = 0) -> None:
         """Would enough of these, and of so many more that are not started yet, be there to agree?
         From one member to two there is no other way (etcd: IsReadyToAddVotingMember)."""
         total, started = len(voters) + more, sum(bool(member.name) for member in voters.values())
@@ -272,5 +261,7 @@ class ClusterService:
     def _membership(self) -> Membership:
         return self._state.members
 
-    def _members(self) -> MemberListResponse:
-        return MemberListResponse(self._state.header(), tuple(self._membership.members.values()))
+    def _members(self) -> ops.MemberListResponse:
+        return ops.MemberListResponse(
+            self._state.header(), tuple(self._membership.members.values())
+        )

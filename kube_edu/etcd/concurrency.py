@@ -11,40 +11,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
+from kube_edu.etcd import messages as rpc
+from kube_edu.etcd import service_messages as ops
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.etcd.errors import EtcdError
-from kube_edu.etcd.messages import (
-    Compare,
-    CompareTarget,
-    DeleteRangeRequest,
-    Event,
-    EventType,
-    KeyValue,
-    LeaseGrantRequest,
-    PutRequest,
-    RangeRequest,
-    RangeResponse,
-    RequestOp,
-    ResponseHeader,
-    SortOrder,
-    SortTarget,
-    TxnRequest,
-    WatchCreateRequest,
-    prefix_end,
-)
-from kube_edu.etcd.service_messages import (
-    CampaignRequest,
-    CampaignResponse,
-    HeaderOnly,
-    LeaderKey,
-    LeaderRequest,
-    LeaderResponse,
-    LockRequest,
-    LockResponse,
-    ProclaimRequest,
-    ResignRequest,
-    UnlockRequest,
-)
 
 SESSION_TTL = 60
 """Seconds, for those who bring no lease of their own; like etcd, we do not keep it alive."""
@@ -56,18 +26,18 @@ class Lock:
     def __init__(self, client: EtcdClient) -> None:
         self._client = client
 
-    async def lock(self, request: LockRequest) -> LockResponse:
+    async def lock(self, request: ops.LockRequest) -> ops.LockResponse:
         """Return when the lock is held. Who gives up waiting gives up the place in the line."""
         place = await enter(self._client, request.name, request.lease, b"")
         await wait_for_turn(self._client, request.name, place)
-        still = await self._client.range(RangeRequest(place.key))
+        still = await self._client.range(rpc.RangeRequest(place.key))
         if not still.kvs:
             raise EtcdError("Unknown", "mutex: session is expired")
-        return LockResponse(still.header, place.key)
+        return ops.LockResponse(still.header, place.key)
 
-    async def unlock(self, request: UnlockRequest) -> HeaderOnly:
-        deleted = await self._client.delete_range(DeleteRangeRequest(request.key))
-        return HeaderOnly(deleted.header)
+    async def unlock(self, request: ops.UnlockRequest) -> ops.HeaderOnly:
+        deleted = await self._client.delete_range(rpc.DeleteRangeRequest(request.key))
+        return ops.HeaderOnly(deleted.header)
 
 
 class Election:
@@ -76,121 +46,121 @@ class Election:
     def __init__(self, client: EtcdClient) -> None:
         self._client = client
 
-    async def campaign(self, request: CampaignRequest) -> CampaignResponse:
+    async def campaign(self, request: ops.CampaignRequest) -> ops.CampaignResponse:
         """Return when elected."""
         place = await enter(self._client, request.name, request.lease, request.value)
-        leader = LeaderKey(request.name, place.key, place.create_revision, place.lease)
+        leader = ops.LeaderKey(request.name, place.key, place.create_revision, place.lease)
         if place.value != request.value:  # it stood already, and says something else now
-            await self.proclaim(ProclaimRequest(leader, request.value))
+            await self.proclaim(ops.ProclaimRequest(leader, request.value))
         await wait_for_turn(self._client, request.name, place)
-        header = (await self._client.range(RangeRequest(place.key))).header
-        return CampaignResponse(header, leader)
+        header = (await self._client.range(rpc.RangeRequest(place.key))).header
+        return ops.CampaignResponse(header, leader)
 
-    async def proclaim(self, request: ProclaimRequest) -> HeaderOnly:
+    async def proclaim(self, request: ops.ProclaimRequest) -> ops.HeaderOnly:
         """The leader says something new."""
         leader = _given(request.leader)
-        put = RequestOp(request_put=PutRequest(leader.key, request.value, leader.lease))
-        answer = await self._client.txn(TxnRequest((_unchanged(leader),), (put,)))
+        put = rpc.RequestOp(request_put=rpc.PutRequest(leader.key, request.value, leader.lease))
+        answer = await self._client.txn(rpc.TxnRequest((_unchanged(leader),), (put,)))
         if not answer.succeeded:
             raise EtcdError("Unknown", "election: not leader")
-        return HeaderOnly(answer.header)
+        return ops.HeaderOnly(answer.header)
 
-    async def leader(self, request: LeaderRequest) -> LeaderResponse:
+    async def leader(self, request: ops.LeaderRequest) -> ops.LeaderResponse:
         found = await _first(self._client, request.name)
         if not found.kvs:
             raise EtcdError("Unknown", "election: no leader")
-        return LeaderResponse(found.header, found.kvs[0])
+        return ops.LeaderResponse(found.header, found.kvs[0])
 
-    async def observe(self, request: LeaderRequest) -> AsyncIterator[LeaderResponse]:
+    async def observe(self, request: ops.LeaderRequest) -> AsyncIterator[ops.LeaderResponse]:
         """All that the leaders say, one leader after the other."""
         return self._observe(request.name)
 
-    async def _observe(self, name: bytes) -> AsyncIterator[LeaderResponse]:
+    async def _observe(self, name: bytes) -> AsyncIterator[ops.LeaderResponse]:
         while True:
             found = await _first(self._client, name)
             key, end = (found.kvs[0].key, b"") if found.kvs else _line(name)
             if found.kvs:
-                yield LeaderResponse(found.header, found.kvs[0])
+                yield ops.LeaderResponse(found.header, found.kvs[0])
             async with aclosing(_events(self._client, key, end, found.header)) as events:
                 async for header, event in events:
-                    if not found.kvs or event.type is EventType.DELETE:
+                    if not found.kvs or event.type is rpc.EventType.DELETE:
                         break  # there is a leader now, or there is none any more
-                    yield LeaderResponse(header, event.kv)
+                    yield ops.LeaderResponse(header, event.kv)
 
-    async def resign(self, request: ResignRequest) -> HeaderOnly:
+    async def resign(self, request: ops.ResignRequest) -> ops.HeaderOnly:
         leader = _given(request.leader)
-        delete = RequestOp(request_delete_range=DeleteRangeRequest(leader.key))
-        answer = await self._client.txn(TxnRequest((_unchanged(leader),), (delete,)))
-        return HeaderOnly(answer.header)
+        delete = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(leader.key))
+        answer = await self._client.txn(rpc.TxnRequest((_unchanged(leader),), (delete,)))
+        return ops.HeaderOnly(answer.header)
 
 
 # -- the line ---------------------------------------------------------------------------------
 
 
-async def enter(client: EtcdClient, name: bytes, lease: int, value: bytes) -> KeyValue:
+async def enter(client: EtcdClient, name: bytes, lease: int, value: bytes) -> rpc.KeyValue:
     """Take a place at the end of the line, or find the one that this lease has already."""
-    lease = lease or (await client.lease_grant(LeaseGrantRequest(SESSION_TTL))).ID
+    lease = lease or (await client.lease_grant(rpc.LeaseGrantRequest(SESSION_TTL))).ID
     key = name + b"/%x" % lease
-    absent = Compare(target=CompareTarget.CREATE, key=key, create_revision=0)
-    put = RequestOp(request_put=PutRequest(key, value, lease))
-    get = RequestOp(request_range=RangeRequest(key))
-    answer = await client.txn(TxnRequest((absent,), (put, get), (get,)))
+    absent = rpc.Compare(target=rpc.CompareTarget.CREATE, key=key, create_revision=0)
+    put = rpc.RequestOp(request_put=rpc.PutRequest(key, value, lease))
+    get = rpc.RequestOp(request_range=rpc.RangeRequest(key))
+    answer = await client.txn(rpc.TxnRequest((absent,), (put, get), (get,)))
     found = answer.responses[-1].response_range
     assert found is not None
     return found.kvs[0]
 
 
-async def wait_for_turn(client: EtcdClient, name: bytes, place: KeyValue) -> None:
+async def wait_for_turn(client: EtcdClient, name: bytes, place: rpc.KeyValue) -> None:
     """Return when nobody is before this place."""
     key, end = _line(name)
-    before = RangeRequest(
+    before = rpc.RangeRequest(
         key,
         end,
         limit=1,
-        sort_order=SortOrder.DESCEND,
-        sort_target=SortTarget.CREATE,
+        sort_order=rpc.SortOrder.DESCEND,
+        sort_target=rpc.SortTarget.CREATE,
         max_create_revision=place.create_revision - 1,
     )
     try:
         while (found := await client.range(before)).kvs:
             async with aclosing(_events(client, found.kvs[0].key, b"", found.header)) as events:
                 async for _, event in events:
-                    if event.type is EventType.DELETE:
+                    if event.type is rpc.EventType.DELETE:
                         break
     except BaseException:
-        await client.delete_range(DeleteRangeRequest(place.key))
+        await client.delete_range(rpc.DeleteRangeRequest(place.key))
         raise
 
 
 async def _events(
-    client: EtcdClient, key: bytes, end: bytes, seen: ResponseHeader | None
-) -> AsyncGenerator[tuple[ResponseHeader | None, Event], None]:
+    client: EtcdClient, key: bytes, end: bytes, seen: rpc.ResponseHeader | None
+) -> AsyncGenerator[tuple[rpc.ResponseHeader | None, rpc.Event], None]:
     """What happens to some keys after what was seen."""
     assert seen is not None
-    watch = WatchCreateRequest(key, end, seen.revision + 1)
+    watch = rpc.WatchCreateRequest(key, end, seen.revision + 1)
     async with aclosing(client.watch(watch)) as responses:
         async for response in responses:
             for event in response.events:
                 yield response.header, event
 
 
-async def _first(client: EtcdClient, name: bytes) -> RangeResponse:
+async def _first(client: EtcdClient, name: bytes) -> rpc.RangeResponse:
     """Who holds the lock, or leads."""
-    first = RangeRequest(
-        *_line(name), limit=1, sort_order=SortOrder.ASCEND, sort_target=SortTarget.CREATE
+    first = rpc.RangeRequest(
+        *_line(name), limit=1, sort_order=rpc.SortOrder.ASCEND, sort_target=rpc.SortTarget.CREATE
     )
     return await client.range(first)
 
 
 def _line(name: bytes) -> tuple[bytes, bytes]:
-    return name + b"/", prefix_end(name + b"/")
+    return name + b"/", rpc.prefix_end(name + b"/")
 
 
-def _unchanged(leader: LeaderKey) -> Compare:
-    return Compare(target=CompareTarget.CREATE, key=leader.key, create_revision=leader.rev)
+def _unchanged(leader: ops.LeaderKey) -> rpc.Compare:
+    return rpc.Compare(target=rpc.CompareTarget.CREATE, key=leader.key, create_revision=leader.rev)
 
 
-def _given(leader: LeaderKey | None) -> LeaderKey:
+def _given(leader: ops.LeaderKey | None) -> ops.LeaderKey:
     if leader is None:
         raise EtcdError("Unknown", '"leader" field must be provided')
     return leader

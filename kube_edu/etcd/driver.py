@@ -18,16 +18,7 @@ from kube_edu.etcd.raft_trace import appended, described, written
 from kube_edu.etcd.state import State
 from kube_edu.etcd.wal import Saved, Wal, first_state
 from kube_edu.host import Host, HttpClient, Request
-from kube_edu.raft import (
-    ConfChange,
-    Entry,
-    Message,
-    MessageType,
-    RaftNode,
-    Ready,
-    Rules,
-    Snapshot,
-)
+from kube_edu.raft import ConfChange, Entry, Message, MessageType, RaftNode, Ready, Rules, Snapshot
 from kube_edu.wire import protobuf
 
 TICK = 0.1

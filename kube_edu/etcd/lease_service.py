@@ -10,17 +10,10 @@ from dataclasses import replace
 from random import Random
 from typing import Any, TypeVar
 
+from kube_edu.etcd import messages as rpc
 from kube_edu.etcd.cluster import AskLeader, Methods
 from kube_edu.etcd.deadline import deadline
 from kube_edu.etcd.driver import RaftDriver
-from kube_edu.etcd.messages import (
-    LeaseGrantRequest,
-    LeaseKeepAliveRequest,
-    LeaseKeepAliveResponse,
-    LeaseRevokeRequest,
-    LeaseTimeToLiveRequest,
-    LeaseTimeToLiveResponse,
-)
 from kube_edu.etcd.state import State
 
 KEEP_ALIVE_PATH = "/etcdserverpb.Lease/LeaseKeepAlive"
@@ -50,19 +43,21 @@ class LeaseService:
         self._random = random
         self._ask_leader = ask_leader
         self.deciders: Methods = {
-            KEEP_ALIVE_PATH: (LeaseKeepAliveRequest, self._answer),
-            TIME_TO_LIVE_PATH: (LeaseTimeToLiveRequest, self._answer),
+            KEEP_ALIVE_PATH: (rpc.LeaseKeepAliveRequest, self._answer),
+            TIME_TO_LIVE_PATH: (rpc.LeaseTimeToLiveRequest, self._answer),
         }
 
-    async def grant(self, request: LeaseGrantRequest) -> Any:
+    async def grant(self, request: rpc.LeaseGrantRequest) -> Any:
         request = replace(request, ID=request.ID or self._random.getrandbits(62) + 1)
         return await self._submit(lease_grant=request)
 
-    async def keep_alive(self, request: LeaseKeepAliveRequest) -> AsyncIterator[Any]:
-        return _once(await self._asked(KEEP_ALIVE_PATH, request, LeaseKeepAliveResponse))
+    async def keep_alive(self, request: rpc.LeaseKeepAliveRequest) -> AsyncIterator[Any]:
+        return _once(await self._asked(KEEP_ALIVE_PATH, request, rpc.LeaseKeepAliveResponse))
 
-    async def time_to_live(self, request: LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse:
-        return await self._asked(TIME_TO_LIVE_PATH, request, LeaseTimeToLiveResponse)
+    async def time_to_live(
+        self, request: rpc.LeaseTimeToLiveRequest
+    ) -> rpc.LeaseTimeToLiveResponse:
+        return await self._asked(TIME_TO_LIVE_PATH, request, rpc.LeaseTimeToLiveResponse)
 
     async def _asked(self, path: str, request: Any, answer: type[R]) -> R:
         """The leader's answer, whoever that is; it may be asked again."""
@@ -85,16 +80,16 @@ class LeaseService:
             return None  # it was deposed meanwhile, and the barrier is the new leader's
         now = asyncio.get_running_loop().time()
         leases, header = self._state.leases, self._state.header()
-        if isinstance(request, LeaseKeepAliveRequest):
-            return LeaseKeepAliveResponse(header, request.ID, leases.renew(request.ID, now))
+        if isinstance(request, rpc.LeaseKeepAliveRequest):
+            return rpc.LeaseKeepAliveResponse(header, request.ID, leases.renew(request.ID, now))
         lease = leases.leases.get(request.ID)
         if lease is None:
-            return LeaseTimeToLiveResponse(header, request.ID, -1)
+            return rpc.LeaseTimeToLiveResponse(header, request.ID, -1)
         keys = tuple(sorted(lease.keys)) if request.keys else ()
         left = max(int(lease.expiry - now), 0)
-        return LeaseTimeToLiveResponse(header, request.ID, left, lease.ttl, keys)
+        return rpc.LeaseTimeToLiveResponse(header, request.ID, left, lease.ttl, keys)
 
-    def tick(self) -> list[LeaseRevokeRequest]:
+    def tick(self) -> list[rpc.LeaseRevokeRequest]:
         """Count the leases' time while this member leads; what to propose where it is over."""
         leases, now = self._state.leases, asyncio.get_running_loop().time()
         if not self._driver.leads:
@@ -102,7 +97,7 @@ class LeaseService:
             return []
         if not self._counting:
             leases.promote(now, self._driver.node.term)
-        return [LeaseRevokeRequest(id) for id in leases.tick(now)]
+        return [rpc.LeaseRevokeRequest(id) for id in leases.tick(now)]
 
     @property
     def _counting(self) -> bool:

@@ -16,27 +16,17 @@ from typing import Any
 from sortedcontainers import SortedDict
 
 from kube_edu.etcd import errors
-from kube_edu.etcd.messages import (
-    Event,
-    EventType,
-    KeyValue,
-    PutRequest,
-    PutResponse,
-    RangeRequest,
-    RangeResponse,
-    SortOrder,
-    SortTarget,
-)
+from kube_edu.etcd import messages as rpc
 
 FROM_KEY = b"\0"
 """As `range_end`: all keys from `key` on."""
 
 SORT_KEYS = {
-    SortTarget.KEY: attrgetter("key"),
-    SortTarget.VERSION: attrgetter("version"),
-    SortTarget.CREATE: attrgetter("create_revision"),
-    SortTarget.MOD: attrgetter("mod_revision"),
-    SortTarget.VALUE: attrgetter("value"),
+    rpc.SortTarget.KEY: attrgetter("key"),
+    rpc.SortTarget.VERSION: attrgetter("version"),
+    rpc.SortTarget.CREATE: attrgetter("create_revision"),
+    rpc.SortTarget.MOD: attrgetter("mod_revision"),
+    rpc.SortTarget.VALUE: attrgetter("value"),
 }
 
 
@@ -53,13 +43,13 @@ class Store:
         self.compact_revision = -1  # so that one at 0 is the first, as in etcd
         self._current = SortedDict()  # from a key to its KeyValue
         self._versions = SortedDict()  # to all of them, oldest first; a deletion has version 0
-        self._changes: list[tuple[Event, ...]] = []  # one a revision, with the previous values
+        self._changes: list[tuple[rpc.Event, ...]] = []  # one a revision, with the previous values
         self._first_change = 2  # the revision of _changes[0]
-        self._pending: list[Event] = []
+        self._pending: list[rpc.Event] = []
 
     # -- reads --------------------------------------------------------------------------------
 
-    def range(self, request: RangeRequest) -> RangeResponse:
+    def range(self, request: rpc.RangeRequest) -> rpc.RangeResponse:
         """Keys and values; raises EtcdError for a revision that is gone or yet to come.
 
         `count` is of all keys in the interval, whatever the limit and the filters.
@@ -67,7 +57,7 @@ class Store:
         self.check_revision(request.revision)
         limit, count = request.limit, 0
         whole = needs_all(request)
-        found: list[KeyValue] = []
+        found: list[rpc.KeyValue] = []
         if request.revision <= 0 or (request.revision == self.revision and not self._pending):
             keys = self.keys(request.key, request.range_end)
             count = len(keys)
@@ -79,7 +69,7 @@ class Store:
             found = list(self._range_at(request.key, request.range_end, request.revision))
             count = len(found)
         if request.count_only:
-            return RangeResponse(count=count)
+            return rpc.RangeResponse(count=count)
         if whole:
             found = arrange(found, request)
         more = 0 < limit < len(found)
@@ -87,11 +77,11 @@ class Store:
             found = found[:limit]
         if request.keys_only:
             found = [replace(kv, value=b"") for kv in found]
-        return RangeResponse(kvs=tuple(found), more=more, count=count)
+        return rpc.RangeResponse(kvs=tuple(found), more=more, count=count)
 
-    def get(self, key: bytes) -> KeyValue | None:
+    def get(self, key: bytes) -> rpc.KeyValue | None:
         """A key as it is now."""
-        found: KeyValue | None = self._current.get(key)
+        found: rpc.KeyValue | None = self._current.get(key)
         return found
 
     def keys(self, key: bytes, range_end: bytes) -> list[bytes]:
@@ -106,12 +96,12 @@ class Store:
         if 0 < revision < self.compact_revision:
             raise errors.compacted()
 
-    def changes(self, revision: int) -> Iterator[tuple[Event, ...]]:
+    def changes(self, revision: int) -> Iterator[tuple[rpc.Event, ...]]:
         """The events of every revision from this one on, which must not be compacted."""
         for position in range(max(revision - self._first_change, 0), len(self._changes)):
             yield self._changes[position]
 
-    def _range_at(self, key: bytes, range_end: bytes, revision: int) -> Iterator[KeyValue]:
+    def _range_at(self, key: bytes, range_end: bytes, revision: int) -> Iterator[rpc.KeyValue]:
         keys = interval(self._versions, key, range_end) if range_end else [key]
         for each in keys:
             versions = self._versions.get(each, [])
@@ -121,7 +111,7 @@ class Store:
 
     # -- writes -------------------------------------------------------------------------------
 
-    def put(self, request: PutRequest) -> PutResponse:
+    def put(self, request: rpc.PutRequest) -> rpc.PutResponse:
         """Set a key. The checks of `check_put` come first."""
         key, previous = request.key, self._current.get(request.key)
         value, lease = request.value, request.lease
@@ -131,29 +121,29 @@ class Store:
         revision = self.revision + 1
         created = previous.create_revision if previous else revision
         version = previous.version + 1 if previous else 1
-        kv = KeyValue(key, created, revision, version, value, lease)
+        kv = rpc.KeyValue(key, created, revision, version, value, lease)
         self._current[key] = kv
-        self._record(kv, Event(EventType.PUT, kv, previous))
-        return PutResponse(prev_kv=previous if request.prev_kv else None)
+        self._record(kv, rpc.Event(rpc.EventType.PUT, kv, previous))
+        return rpc.PutResponse(prev_kv=previous if request.prev_kv else None)
 
-    def check_put(self, request: PutRequest) -> None:
+    def check_put(self, request: rpc.PutRequest) -> None:
         """A put that keeps the value or lease needs a key that has one."""
         if (request.ignore_value or request.ignore_lease) and request.key not in self._current:
             raise errors.key_not_found()
 
-    def delete(self, keys: Iterable[bytes]) -> list[KeyValue]:
+    def delete(self, keys: Iterable[bytes]) -> list[rpc.KeyValue]:
         """Delete those of these keys that exist, and return what they were."""
         deleted = []
         for key in keys:
             previous = self._current.pop(key, None)
             if previous is None:
                 continue
-            tombstone = KeyValue(key, mod_revision=self.revision + 1)
-            self._record(tombstone, Event(EventType.DELETE, tombstone, previous))
+            tombstone = rpc.KeyValue(key, mod_revision=self.revision + 1)
+            self._record(tombstone, rpc.Event(rpc.EventType.DELETE, tombstone, previous))
             deleted.append(previous)
         return deleted
 
-    def commit(self) -> tuple[Event, ...]:
+    def commit(self) -> tuple[rpc.Event, ...]:
         """End of a request: its changes, if any, become the next revision. Returns them."""
         events = tuple(self._pending)
         if events:
@@ -162,7 +152,7 @@ class Store:
             self._pending.clear()
         return events
 
-    def _record(self, kv: KeyValue, event: Event) -> None:
+    def _record(self, kv: rpc.KeyValue, event: rpc.Event) -> None:
         self._versions.setdefault(kv.key, []).append(kv)
         self._pending.append(event)
 
@@ -190,7 +180,7 @@ class Store:
             self._changes[: len(past)] = [last]
             self._first_change = revision
 
-    def versions(self) -> list[KeyValue]:
+    def versions(self) -> list[rpc.KeyValue]:
         """Every version that is kept, those that make up the changes in their order: all that a
         snapshot needs."""
         first = self._first_change
@@ -198,12 +188,12 @@ class Store:
         return old + [event.kv for events in self._changes for event in events]
 
     @classmethod
-    def restore(cls, revision: int, compacted: int, versions: Iterable[KeyValue]) -> Store:
+    def restore(cls, revision: int, compacted: int, versions: Iterable[rpc.KeyValue]) -> Store:
         """The store that had these versions."""
         store = cls()
         store.revision, store.compact_revision = revision, compacted
         store._first_change = max(compacted, 2)
-        changes: list[list[Event]] = [[] for _ in range(store._first_change, revision + 1)]
+        changes: list[list[rpc.Event]] = [[] for _ in range(store._first_change, revision + 1)]
         for kv in versions:
             previous = store._current.get(kv.key) if kv.mod_revision > compacted else None
             if kv.version:
@@ -212,8 +202,8 @@ class Store:
                 store._current.pop(kv.key, None)
             store._versions.setdefault(kv.key, []).append(kv)
             if kv.mod_revision >= store._first_change:
-                kind = EventType.PUT if kv.version else EventType.DELETE
-                changes[kv.mod_revision - store._first_change].append(Event(kind, kv, previous))
+                kind = rpc.EventType.PUT if kv.version else rpc.EventType.DELETE
+                changes[kv.mod_revision - store._first_change].append(rpc.Event(kind, kv, previous))
         store._changes = [tuple(events) for events in changes]
         return store
 
@@ -224,11 +214,11 @@ def interval(keys: Any, key: bytes, range_end: bytes) -> list[bytes]:
     return list(keys.irange(key, end, inclusive=(True, False)))
 
 
-def needs_all(request: RangeRequest) -> bool:
+def needs_all(request: rpc.RangeRequest) -> bool:
     """Whether the limit can only be applied after sorting and filtering."""
     return bool(
-        request.sort_order is not SortOrder.NONE
-        or request.sort_target is not SortTarget.KEY
+        request.sort_order is not rpc.SortOrder.NONE
+        or request.sort_target is not rpc.SortTarget.KEY
         or request.min_mod_revision
         or request.max_mod_revision
         or request.min_create_revision
@@ -236,7 +226,7 @@ def needs_all(request: RangeRequest) -> bool:
     )
 
 
-def arrange(kvs: list[KeyValue], request: RangeRequest) -> list[KeyValue]:
+def arrange(kvs: list[rpc.KeyValue], request: rpc.RangeRequest) -> list[rpc.KeyValue]:
     """Filter and sort (etcd: server/etcdserver/apply.go, Range)."""
     min_mod, max_mod = request.min_mod_revision, request.max_mod_revision
     min_create, max_create = request.min_create_revision, request.max_create_revision
@@ -248,5 +238,5 @@ def arrange(kvs: list[KeyValue], request: RangeRequest) -> list[KeyValue]:
         and kv.create_revision >= min_create
         and (not max_create or kv.create_revision <= max_create)
     ]
-    descend = request.sort_order is SortOrder.DESCEND
+    descend = request.sort_order is rpc.SortOrder.DESCEND
     return sorted(kept, key=SORT_KEYS[request.sort_target], reverse=descend)

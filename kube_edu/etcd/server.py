@@ -16,6 +16,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from kube_edu.etcd import errors
+from kube_edu.etcd import messages as rpc
 from kube_edu.etcd.check import check
 from kube_edu.etcd.cluster import MEMBERS_PATH, ClusterService, MemberRemoved, Methods
 from kube_edu.etcd.deadline import REQUEST_TIMEOUT, deadline
@@ -23,19 +24,6 @@ from kube_edu.etcd.driver import ELECTION_TICKS, SNAPSHOT_PATH, TICK, RaftDriver
 from kube_edu.etcd.errors import EtcdError, failure
 from kube_edu.etcd.lease_service import KEEP_ALIVE_PATH, TIME_TO_LIVE_PATH, LeaseService
 from kube_edu.etcd.membership import Membership, endpoint_of, numbered
-from kube_edu.etcd.messages import (
-    CompactionRequest,
-    DeleteRangeRequest,
-    InternalRaftRequest,
-    LeaseGrantRequest,
-    LeaseKeepAliveRequest,
-    LeaseRevokeRequest,
-    LeaseTimeToLiveRequest,
-    PutRequest,
-    RangeRequest,
-    TxnRequest,
-    WatchRequest,
-)
 from kube_edu.etcd.mvcc import Store
 from kube_edu.etcd.service_messages import HeaderOnly
 from kube_edu.etcd.state import State, compare_holds
@@ -60,7 +48,7 @@ R = TypeVar("R")
 
 # A proposal's bytes reach all members of a simulated cluster as one object: decode them once.
 _decode = functools.lru_cache(maxsize=64)(
-    functools.partial(protobuf.decode, InternalRaftRequest)
+    functools.partial(protobuf.decode, rpc.InternalRaftRequest)
 )  # fmt: skip
 
 
@@ -106,7 +94,7 @@ class EtcdServer:
             apply_change=self._apply_change,
             ticked=self._ticked,
         )
-        self._proposed: dict[bytes, tuple[InternalRaftRequest, asyncio.Future[Any]]] = {}
+        self._proposed: dict[bytes, tuple[rpc.InternalRaftRequest, asyncio.Future[Any]]] = {}
         self._ids = itertools.count(host.random.getrandbits(40) << 20)
         self.cluster = ClusterService(
             self._driver, self.state, self._barrier, self._propose, self._ids, self._ask_leader
@@ -119,16 +107,19 @@ class EtcdServer:
         self._ticks = 0
         self._stopped = False
         self.methods: Methods = {
-            "/etcdserverpb.KV/Range": (RangeRequest, self._range),
-            "/etcdserverpb.KV/Put": (PutRequest, self._write("put")),
-            "/etcdserverpb.KV/DeleteRange": (DeleteRangeRequest, self._write("delete_range")),
-            "/etcdserverpb.KV/Txn": (TxnRequest, self._txn),
-            "/etcdserverpb.KV/Compact": (CompactionRequest, self._write("compaction")),
-            "/etcdserverpb.Watch/Watch": (WatchRequest, self._watch),
-            "/etcdserverpb.Lease/LeaseGrant": (LeaseGrantRequest, leases.grant),
-            "/etcdserverpb.Lease/LeaseRevoke": (LeaseRevokeRequest, self._write("lease_revoke")),
-            KEEP_ALIVE_PATH: (LeaseKeepAliveRequest, leases.keep_alive),
-            TIME_TO_LIVE_PATH: (LeaseTimeToLiveRequest, leases.time_to_live),
+            "/etcdserverpb.KV/Range": (rpc.RangeRequest, self._range),
+            "/etcdserverpb.KV/Put": (rpc.PutRequest, self._write("put")),
+            "/etcdserverpb.KV/DeleteRange": (rpc.DeleteRangeRequest, self._write("delete_range")),
+            "/etcdserverpb.KV/Txn": (rpc.TxnRequest, self._txn),
+            "/etcdserverpb.KV/Compact": (rpc.CompactionRequest, self._write("compaction")),
+            "/etcdserverpb.Watch/Watch": (rpc.WatchRequest, self._watch),
+            "/etcdserverpb.Lease/LeaseGrant": (rpc.LeaseGrantRequest, leases.grant),
+            "/etcdserverpb.Lease/LeaseRevoke": (
+                rpc.LeaseRevokeRequest,
+                self._write("lease_revoke"),
+            ),
+            KEEP_ALIVE_PATH: (rpc.LeaseKeepAliveRequest, leases.keep_alive),
+            TIME_TO_LIVE_PATH: (rpc.LeaseTimeToLiveRequest, leases.time_to_live),
         }
 
     @property
@@ -179,13 +170,13 @@ class EtcdServer:
 
     # -- keys ---------------------------------------------------------------------------------
 
-    async def _range(self, request: RangeRequest) -> Any:
+    async def _range(self, request: rpc.RangeRequest) -> Any:
         check(request)
         if not request.serializable:
             await self._barrier()
         return self.state.apply(request)
 
-    async def _txn(self, request: TxnRequest) -> Any:
+    async def _txn(self, request: rpc.TxnRequest) -> Any:
         check(request)
         if not reads_only(request):
             return await self._propose(txn=request)
@@ -199,7 +190,7 @@ class EtcdServer:
 
         return write
 
-    async def _watch(self, request: WatchRequest) -> Watcher:
+    async def _watch(self, request: rpc.WatchRequest) -> Watcher:
         if self._leaderless >= LEADERLESS_TICKS:
             raise errors.no_leader()
         if request.create_request is None:
@@ -215,7 +206,7 @@ class EtcdServer:
     async def _propose(self, **request: Any) -> Any:
         """Put a request through the log; returns its response, or raises its EtcdError. When the
         time is up, it may still happen later."""
-        proposal = InternalRaftRequest(next(self._ids), **request)
+        proposal = rpc.InternalRaftRequest(next(self._ids), **request)
         data = protobuf.encode(proposal)
         if len(data) > MAX_REQUEST_BYTES:
             raise errors.request_too_large()
@@ -271,7 +262,7 @@ class EtcdServer:
 
     def _ticked(self) -> None:
         for revoke in self._leases.tick():
-            request = InternalRaftRequest(next(self._ids), lease_revoke=revoke)
+            request = rpc.InternalRaftRequest(next(self._ids), lease_revoke=revoke)
             self._driver.propose(protobuf.encode(request))
         self._leaderless = 0 if self._driver.leader else self._leaderless + 1
         if self._leaderless == LEADERLESS_TICKS:
@@ -321,7 +312,7 @@ class EtcdServer:
         return Response(NOT_NOW) if answer is None else Response(body=answer)
 
 
-def reads_only(request: TxnRequest) -> bool:
+def reads_only(request: rpc.TxnRequest) -> bool:
     """Whether a transaction, whichever way it goes, changes nothing."""
     return all(
         op.request_range is not None or (op.request_txn is not None and reads_only(op.request_txn))
@@ -331,12 +322,12 @@ def reads_only(request: TxnRequest) -> bool:
 
 def _for_learners(request: Request, message: Any) -> bool:
     """Whether a learner answers this, whose state may be old (etcd: isRPCSupportedForLearner)."""
-    if isinstance(message, RangeRequest):
+    if isinstance(message, rpc.RangeRequest):
         return message.serializable
     return request.path.startswith("/etcdserverpb.Maintenance/S")  # Status, Snapshot
 
 
-def _operation(request: InternalRaftRequest) -> tuple[str, Any]:
+def _operation(request: rpc.InternalRaftRequest) -> tuple[str, Any]:
     """The one operation of a log entry, and its name."""
     operations = ((name, getattr(request, name)) for name in OPERATIONS)
     return next((name, each) for name, each in operations if each is not None)

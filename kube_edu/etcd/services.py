@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from kube_edu.etcd import errors
+from kube_edu.etcd import service_messages as ops
 from kube_edu.etcd.backup import pack
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.etcd.concurrency import Election, Lock
@@ -20,30 +21,6 @@ from kube_edu.etcd.lease_service import KEEP_ALIVE_PATH
 from kube_edu.etcd.membership import numbered
 from kube_edu.etcd.mvcc import Store
 from kube_edu.etcd.server import EtcdServer
-from kube_edu.etcd.service_messages import (
-    AuthStatusResponse,
-    CampaignRequest,
-    Empty,
-    HashKVRequest,
-    HashKVResponse,
-    HashResponse,
-    HeaderOnly,
-    LeaderRequest,
-    LeaseLeasesResponse,
-    LeaseStatus,
-    LockRequest,
-    MemberAddRequest,
-    MemberListRequest,
-    MemberPromoteRequest,
-    MemberRemoveRequest,
-    MemberUpdateRequest,
-    MoveLeaderRequest,
-    ProclaimRequest,
-    ResignRequest,
-    SnapshotResponse,
-    StatusResponse,
-    UnlockRequest,
-)
 from kube_edu.etcd.watch_stream import WATCH_PATH, WatchStream
 from kube_edu.host import Request, Response
 from kube_edu.wire import protobuf
@@ -64,27 +41,30 @@ class Services:
         client = EtcdClient([self])
         lock, election, cluster = Lock(client), Election(client), server.cluster
         server.methods |= {
-            "/etcdserverpb.Lease/LeaseLeases": (Empty, self._leases),
-            "/etcdserverpb.Cluster/MemberList": (MemberListRequest, cluster.member_list),
-            "/etcdserverpb.Cluster/MemberAdd": (MemberAddRequest, cluster.member_add),
-            "/etcdserverpb.Cluster/MemberRemove": (MemberRemoveRequest, cluster.member_remove),
-            "/etcdserverpb.Cluster/MemberUpdate": (MemberUpdateRequest, cluster.member_update),
-            "/etcdserverpb.Cluster/MemberPromote": (MemberPromoteRequest, cluster.member_promote),
-            "/etcdserverpb.Maintenance/Status": (Empty, self._status),
-            "/etcdserverpb.Maintenance/Alarm": (Empty, self._nothing_to_do),
-            "/etcdserverpb.Maintenance/Defragment": (Empty, self._nothing_to_do),
-            "/etcdserverpb.Maintenance/Hash": (Empty, self._hash),
-            "/etcdserverpb.Maintenance/HashKV": (HashKVRequest, self._hash_kv),
-            "/etcdserverpb.Maintenance/Snapshot": (Empty, self._snapshot),
-            "/etcdserverpb.Maintenance/MoveLeader": (MoveLeaderRequest, cluster.move_leader),
-            f"{AUTH}AuthStatus": (Empty, self._auth_status),
-            "/v3lockpb.Lock/Lock": (LockRequest, lock.lock),
-            "/v3lockpb.Lock/Unlock": (UnlockRequest, lock.unlock),
-            "/v3electionpb.Election/Campaign": (CampaignRequest, election.campaign),
-            "/v3electionpb.Election/Proclaim": (ProclaimRequest, election.proclaim),
-            "/v3electionpb.Election/Leader": (LeaderRequest, election.leader),
-            "/v3electionpb.Election/Observe": (LeaderRequest, election.observe),
-            "/v3electionpb.Election/Resign": (ResignRequest, election.resign),
+            "/etcdserverpb.Lease/LeaseLeases": (ops.Empty, self._leases),
+            "/etcdserverpb.Cluster/MemberList": (ops.MemberListRequest, cluster.member_list),
+            "/etcdserverpb.Cluster/MemberAdd": (ops.MemberAddRequest, cluster.member_add),
+            "/etcdserverpb.Cluster/MemberRemove": (ops.MemberRemoveRequest, cluster.member_remove),
+            "/etcdserverpb.Cluster/MemberUpdate": (ops.MemberUpdateRequest, cluster.member_update),
+            "/etcdserverpb.Cluster/MemberPromote": (
+                ops.MemberPromoteRequest,
+                cluster.member_promote,
+            ),
+            "/etcdserverpb.Maintenance/Status": (ops.Empty, self._status),
+            "/etcdserverpb.Maintenance/Alarm": (ops.Empty, self._nothing_to_do),
+            "/etcdserverpb.Maintenance/Defragment": (ops.Empty, self._nothing_to_do),
+            "/etcdserverpb.Maintenance/Hash": (ops.Empty, self._hash),
+            "/etcdserverpb.Maintenance/HashKV": (ops.HashKVRequest, self._hash_kv),
+            "/etcdserverpb.Maintenance/Snapshot": (ops.Empty, self._snapshot),
+            "/etcdserverpb.Maintenance/MoveLeader": (ops.MoveLeaderRequest, cluster.move_leader),
+            f"{AUTH}AuthStatus": (ops.Empty, self._auth_status),
+            "/v3lockpb.Lock/Lock": (ops.LockRequest, lock.lock),
+            "/v3lockpb.Lock/Unlock": (ops.UnlockRequest, lock.unlock),
+            "/v3electionpb.Election/Campaign": (ops.CampaignRequest, election.campaign),
+            "/v3electionpb.Election/Proclaim": (ops.ProclaimRequest, election.proclaim),
+            "/v3electionpb.Election/Leader": (ops.LeaderRequest, election.leader),
+            "/v3electionpb.Election/Observe": (ops.LeaderRequest, election.observe),
+            "/v3electionpb.Election/Resign": (ops.ResignRequest, election.resign),
         }
 
     async def handle(self, request: Request) -> Response:
@@ -116,22 +96,22 @@ class Services:
             async for answer in response.stream:
                 yield answer
 
-    async def _leases(self, request: Empty) -> LeaseLeasesResponse:
+    async def _leases(self, request: ops.Empty) -> ops.LeaseLeasesResponse:
         state = self._server.state
-        leases = tuple(LeaseStatus(id) for id in state.leases.leases)
-        return LeaseLeasesResponse(state.header(), leases)
+        leases = tuple(ops.LeaseStatus(id) for id in state.leases.leases)
+        return ops.LeaseLeasesResponse(state.header(), leases)
 
     # -- Auth ---------------------------------------------------------------------------------
 
-    async def _auth_status(self, request: Empty) -> AuthStatusResponse:
-        return AuthStatusResponse(self._server.state.header(), authRevision=1)
+    async def _auth_status(self, request: ops.Empty) -> ops.AuthStatusResponse:
+        return ops.AuthStatusResponse(self._server.state.header(), authRevision=1)
 
     # -- Maintenance --------------------------------------------------------------------------
 
-    async def _status(self, request: Empty) -> StatusResponse:
+    async def _status(self, request: ops.Empty) -> ops.StatusResponse:
         state, node = self._server.state, self._server.node
         size = sum(len(kv.key) + len(kv.value) for kv in state.store.versions())
-        return StatusResponse(
+        return ops.StatusResponse(
             state.header(),
             VERSION,
             dbSize=size,
@@ -144,29 +124,29 @@ class Services:
             isLearner=node.name in node.conf.learners,
         )
 
-    async def _nothing_to_do(self, request: Empty) -> HeaderOnly:
+    async def _nothing_to_do(self, request: ops.Empty) -> ops.HeaderOnly:
         """The store leaves no holes, so there is nothing to defragment; and it has no quota that
         it could raise an alarm about."""
-        return HeaderOnly(self._server.state.header())
+        return ops.HeaderOnly(self._server.state.header())
 
-    async def _hash(self, request: Empty) -> HashResponse:
+    async def _hash(self, request: ops.Empty) -> ops.HashResponse:
         state = self._server.state
-        return HashResponse(state.header(), hash_kv(state.store, state.store.revision))
+        return ops.HashResponse(state.header(), hash_kv(state.store, state.store.revision))
 
-    async def _hash_kv(self, request: HashKVRequest) -> HashKVResponse:
+    async def _hash_kv(self, request: ops.HashKVRequest) -> ops.HashKVResponse:
         state = self._server.state
         state.store.check_revision(request.revision)
         value = hash_kv(state.store, request.revision or state.store.revision)
-        return HashKVResponse(state.header(), value, state.store.compact_revision)
+        return ops.HashKVResponse(state.header(), value, state.store.compact_revision)
 
-    async def _snapshot(self, request: Empty) -> AsyncIterator[SnapshotResponse]:
+    async def _snapshot(self, request: ops.Empty) -> AsyncIterator[ops.SnapshotResponse]:
         return _blobs(pack(self._server.state.snapshot()))
 
 
-async def _blobs(data: bytes) -> AsyncIterator[SnapshotResponse]:
+async def _blobs(data: bytes) -> AsyncIterator[ops.SnapshotResponse]:
     for start in range(0, len(data), BLOB_BYTES):
         blob = data[start : start + BLOB_BYTES]
-        yield SnapshotResponse(remaining_bytes=len(data) - start - len(blob), blob=blob)
+        yield ops.SnapshotResponse(remaining_bytes=len(data) - start - len(blob), blob=blob)
 
 
 def hash_kv(store: Store, revision: int) -> int:

@@ -12,12 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from kube_edu.etcd.messages import (
-    Event,
-    ResponseHeader,
-    WatchCreateRequest,
-    WatchResponse,
-)
+from kube_edu.etcd import messages as rpc
 from kube_edu.etcd.mvcc import FROM_KEY, Store
 
 
@@ -25,19 +20,19 @@ class Watcher:
     """One watch: an async iterator of WatchResponse, the first of which says `created`. It ends
     when it is closed, or canceled by the hub."""
 
-    def __init__(self, hub: WatchHub, request: WatchCreateRequest, id: int) -> None:
+    def __init__(self, hub: WatchHub, request: rpc.WatchCreateRequest, id: int) -> None:
         self.request = request
         self.id = id
         self.next_revision = request.start_revision
         self._hub = hub
         self._filtered = {int(kind) for kind in request.filters}
-        self._responses: asyncio.Queue[WatchResponse | None] = asyncio.Queue()
+        self._responses: asyncio.Queue[rpc.WatchResponse | None] = asyncio.Queue()
         self._ended = False
 
     def __aiter__(self) -> Watcher:
         return self
 
-    async def __anext__(self) -> WatchResponse:
+    async def __anext__(self) -> rpc.WatchResponse:
         response = None if self._ended else await self._responses.get()
         if response is None:
             self._ended = True
@@ -48,7 +43,7 @@ class Watcher:
         self._ended = True
         self._hub.remove(self)
 
-    def waiting(self) -> list[WatchResponse]:
+    def waiting(self) -> list[rpc.WatchResponse]:
         """What is there to be read now, without waiting."""
         responses = []
         while not self._responses.empty():
@@ -62,7 +57,7 @@ class Watcher:
         start, end = self.request.key, self.request.range_end
         return key == start or (start < key and (end == FROM_KEY or key < end))
 
-    def offer(self, header: ResponseHeader, events: Iterable[Event]) -> None:
+    def offer(self, header: rpc.ResponseHeader, events: Iterable[rpc.Event]) -> None:
         """Events in order; those that it does not want, or has had, are left out."""
         wanted = [
             event
@@ -81,9 +76,9 @@ class Watcher:
                 type=event.type.name,
                 revision=event.kv.mod_revision,
             )
-        self.send(WatchResponse(header, self.id, events=tuple(wanted)))
+        self.send(rpc.WatchResponse(header, self.id, events=tuple(wanted)))
 
-    def send(self, response: WatchResponse | None) -> None:
+    def send(self, response: rpc.WatchResponse | None) -> None:
         """None ends the watch."""
         self._responses.put_nowait(response)
 
@@ -94,7 +89,7 @@ class WatchHub:
     def __init__(
         self,
         store: Store,
-        header: Callable[[], ResponseHeader],
+        header: Callable[[], rpc.ResponseHeader],
         record: Callable[..., Any] = lambda kind, **fields: None,
     ) -> None:
         self.record = record
@@ -103,19 +98,21 @@ class WatchHub:
         self._by_key: dict[bytes, dict[int, Watcher]] = {}
         self._by_interval: dict[int, Watcher] = {}
         self._last_id = 0
-        self._stripped: dict[int, Event] = {}  # of the revision that is being sent
+        self._stripped: dict[int, rpc.Event] = {}  # of the revision that is being sent
 
-    def watch(self, request: WatchCreateRequest) -> Watcher:
+    def watch(self, request: rpc.WatchCreateRequest) -> Watcher:
         """A new watch, from `start_revision` on, or from the next revision if that is 0."""
         self._last_id += 1
         request = replace(request, key=request.key or b"\0")
         watcher = Watcher(self, request, request.watch_id or self._last_id)
         header = self._header()
-        watcher.send(WatchResponse(header, watcher.id, created=True))
+        watcher.send(rpc.WatchResponse(header, watcher.id, created=True))
         compacted = self._store.compact_revision
         if 0 < request.start_revision < compacted:
             # created first and canceled then: what clients of etcd expect
-            canceled = WatchResponse(header, watcher.id, canceled=True, compact_revision=compacted)
+            canceled = rpc.WatchResponse(
+                header, watcher.id, canceled=True, compact_revision=compacted
+            )
             watcher.send(canceled)
             watcher.send(None)
             return watcher
@@ -125,12 +122,12 @@ class WatchHub:
         self._group(watcher)[id(watcher)] = watcher
         return watcher
 
-    def notify(self, events: tuple[Event, ...]) -> None:
+    def notify(self, events: tuple[rpc.Event, ...]) -> None:
         """A new revision of the store."""
         if not self._by_key and not self._by_interval:
             return
         header = self._header()
-        found: dict[int, tuple[Watcher, list[Event]]] = {}
+        found: dict[int, tuple[Watcher, list[rpc.Event]]] = {}
         for event in events:
             key = event.kv.key
             for number, watcher in self._by_key.get(key, {}).items():
@@ -147,7 +144,7 @@ class WatchHub:
         header = self._header()
         for watcher in self._all():
             if watcher.request.progress_notify:
-                watcher.send(WatchResponse(header, watcher.id))
+                watcher.send(rpc.WatchResponse(header, watcher.id))
 
     def end_all(self) -> None:
         """Break off every watch: its client goes on elsewhere."""
@@ -170,23 +167,23 @@ class WatchHub:
             if 0 < watcher.next_revision < store.compact_revision:
                 revision = store.compact_revision
                 watcher.send(
-                    WatchResponse(header, watcher.id, canceled=True, compact_revision=revision)
+                    rpc.WatchResponse(header, watcher.id, canceled=True, compact_revision=revision)
                 )
                 watcher.send(None)
                 self.remove(watcher)
             else:
                 self._catch_up(watcher, header)
 
-    def without_previous(self, event: Event) -> Event:
+    def without_previous(self, event: rpc.Event) -> rpc.Event:
         """The event as most watchers want it, made once for all of them."""
         if event.prev_kv is None:
             return event
         stripped = self._stripped.get(id(event))
         if stripped is None:
-            stripped = self._stripped[id(event)] = Event(event.type, event.kv)
+            stripped = self._stripped[id(event)] = rpc.Event(event.type, event.kv)
         return stripped
 
-    def _catch_up(self, watcher: Watcher, header: ResponseHeader) -> None:
+    def _catch_up(self, watcher: Watcher, header: rpc.ResponseHeader) -> None:
         if watcher.next_revision <= header.revision:
             changes = self._store.changes(watcher.next_revision)
             wanted = [e for events in changes for e in events if watcher.wants(e.kv.key)]

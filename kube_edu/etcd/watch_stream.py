@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from kube_edu.etcd import errors
+from kube_edu.etcd import messages as rpc
 from kube_edu.etcd.errors import EtcdError, raise_for
-from kube_edu.etcd.messages import Event, ResponseHeader, WatchRequest, WatchResponse
 from kube_edu.host import Handler, Request, Response
 from kube_edu.wire import protobuf
 
@@ -33,11 +33,11 @@ class WatchStream:
         self,
         requests: AsyncIterator[Any],
         watch: Handler,
-        header: Callable[[], ResponseHeader],
+        header: Callable[[], rpc.ResponseHeader],
     ) -> None:
         self._watch = watch
         self._header = header
-        self._responses: asyncio.Queue[WatchResponse | EtcdError | None] = asyncio.Queue()
+        self._responses: asyncio.Queue[rpc.WatchResponse | EtcdError | None] = asyncio.Queue()
         self._watches: dict[int, asyncio.Task[None]] = {}
         self._next_id = 0
         self._reader = asyncio.create_task(self._read(requests))
@@ -45,7 +45,7 @@ class WatchStream:
     def __aiter__(self) -> WatchStream:
         return self
 
-    async def __anext__(self) -> WatchResponse:
+    async def __anext__(self) -> rpc.WatchResponse:
         response = await self._responses.get()
         if response is None:
             raise StopAsyncIteration
@@ -61,13 +61,13 @@ class WatchStream:
     async def _read(self, requests: AsyncIterator[Any]) -> None:
         try:
             async for request in requests:
-                await self._take(protobuf.message(WatchRequest, request))
+                await self._take(protobuf.message(rpc.WatchRequest, request))
         except EtcdError as error:
             self._responses.put_nowait(error)
         finally:
             self._responses.put_nowait(None)
 
-    async def _take(self, message: WatchRequest) -> None:
+    async def _take(self, message: rpc.WatchRequest) -> None:
         if message.create_request is not None:
             await self._create(message)
         elif message.cancel_request is not None:
@@ -75,18 +75,18 @@ class WatchStream:
             watch = self._watches.pop(id, None)
             if watch is not None:
                 watch.cancel()
-                self._responses.put_nowait(WatchResponse(self._header(), id, canceled=True))
+                self._responses.put_nowait(rpc.WatchResponse(self._header(), id, canceled=True))
         elif message.progress_request is not None:
-            progress = WatchResponse(self._header(), NO_WATCH)
+            progress = rpc.WatchResponse(self._header(), NO_WATCH)
             await asyncio.sleep(0)  # until the watches have handed on what came before it
             self._responses.put_nowait(progress)
 
-    async def _create(self, message: WatchRequest) -> None:
+    async def _create(self, message: rpc.WatchRequest) -> None:
         assert message.create_request is not None
         id = message.create_request.watch_id
         if id and id in self._watches:
             reason = "mvcc: duplicate watch ID provided on the WatchStream"
-            refusal = WatchResponse(self._header(), NO_WATCH, True, True, 0, reason)
+            refusal = rpc.WatchResponse(self._header(), NO_WATCH, True, True, 0, reason)
             self._responses.put_nowait(refusal)
             return
         if not id:
@@ -114,9 +114,9 @@ class WatchStream:
             await response.close()
 
 
-def fragments(response: WatchResponse) -> Iterator[WatchResponse]:
+def fragments(response: rpc.WatchResponse) -> Iterator[rpc.WatchResponse]:
     """A response in parts that are not too large; all but the last say `fragment`."""
-    part: list[Event] = []
+    part: list[rpc.Event] = []
     size = 0
     for event in response.events:
         length = len(protobuf.encode(event))
