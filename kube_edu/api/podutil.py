@@ -13,8 +13,24 @@ def phase(pod: Object) -> str:
     return str(pod.get("status", {}).get("phase", "Pending"))
 
 
+def container_statuses(status: Object) -> list[Object]:
+    """The statuses of a pod's init containers and containers."""
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
+def is_sidecar(container: Object) -> bool:
+    """Whether an init container is one that stays (KEP-753)."""
+    return bool(container.get("restartPolicy") == "Always")
+
+
 def node_name(pod: Object) -> str:
     return str(pod["spec"].get("nodeName", ""))
+
+
+def containers(spec: Object) -> list[Object]:
+    """All containers of a pod spec, in the order in which they are started."""
+    groups = ("initContainers", "containers", "ephemeralContainers")
+    return [container for group in groups for container in spec.get(group) or ()]
 
 
 def is_finished(pod: Object) -> bool:

@@ -8,7 +8,7 @@ pkg/endpoints/filters/audit.go; the policy is an audit.k8s.io/v1 Policy.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -96,7 +96,40 @@ class Entry:
             event["responseStatus"] = body
         if self._level == LEVELS.index("RequestResponse") and body is not None:
             event["responseObject"] = _as_object(body)
-        self.stage("ResponseStarted" if response.stream is not None else "ResponseComplete")
+        if response.stream is None:
+            self.stage("ResponseComplete")
+        else:
+            self.stage("ResponseStarted")
+            response.stream = Followed(response.stream, lambda: self.stage("ResponseComplete"))
+
+
+class Followed:
+    """A stream whose end is told, once."""
+
+    def __init__(self, stream: AsyncIterator[Any], ended: Callable[[], None]) -> None:
+        self._stream = stream
+        self._ended: Callable[[], None] | None = ended
+        if hasattr(stream, "ready"):
+            self.ready = stream.ready
+
+    def __aiter__(self) -> Followed:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await anext(self._stream)
+        except BaseException:
+            self._end()
+            raise
+
+    async def aclose(self) -> None:
+        self._end()
+        await Response(stream=self._stream).close()
+
+    def _end(self) -> None:
+        if self._ended is not None:
+            self._ended()
+            self._ended = None
 
 
 def _rule(policy: Object, call: Call) -> Object:

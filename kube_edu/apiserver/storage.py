@@ -74,7 +74,7 @@ class Storage:
         """Whether an object ought to be written anew, for its key of encryption has changed."""
         if self._encryption is PLAIN:
             return False
-        response = await _answer(self._client.range, RangeRequest(key.encode()))
+        response = await _answer(self._client.range, rpc.RangeRequest(key.encode()))
         return any(self._encryption.is_stale(key, kv.value) for kv in response.kvs)
 
     async def page(

@@ -128,3 +128,18 @@ def test_a_request_in_protobuf_is_shown_as_the_object_that_it_is() -> None:
 
     *_, event = logged({"level": "Request"}, asks=acts)
     assert event["requestObject"]["metadata"] == {"name": "cm"}
+
+
+def test_a_watch_is_on_record_when_it_begins_and_when_it_ends() -> None:
+    async def acts(world: World) -> None:
+        watch = await world.raw("GET", f"{CONFIG_MAPS}?watch=true&resourceVersion=0")
+        assert watch.stream is not None
+        await world.ask("POST", CONFIG_MAPS, config_map())
+        await anext(watch.stream)
+        await watch.close()
+        await watch.close()
+
+    events = logged({"level": "Metadata", "verbs": ["watch"]}, asks=acts)
+    assert [event["stage"] for event in events] == [
+        "RequestReceived", "ResponseStarted", "ResponseComplete",
+    ]  # fmt: skip

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from kube_edu.api import quantity
 from kube_edu.api.meta import Object
+from kube_edu.api.podutil import containers
 from kube_edu.api.quota import pod_resources
 from kube_edu.apiserver.admission import Attributes, Cluster
-from kube_edu.apiserver.authorization.node import containers
 
 ANNOTATION = "kubernetes.io/limit-ranger"
 

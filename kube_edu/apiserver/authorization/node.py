@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
+from kube_edu.api.podutil import containers
 from kube_edu.apiserver.authentication.serviceaccounts import Lookup
 from kube_edu.apiserver.authorization import Access, Decision
 from kube_edu.apiserver.authorization.default_roles import rules_of
@@ -127,12 +128,6 @@ def uses(pod: Object) -> Iterator[tuple[str, str]]:
             yield "secrets", volume["csi"]["nodePublishSecretRef"].get("name", "")
         for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
             yield from _reference(source, "configMap", "secret")
-
-
-def containers(spec: Object) -> Iterator[Object]:
-    """All containers of a pod's spec, of every kind."""
-    for field in ("initContainers", "containers", "ephemeralContainers"):
-        yield from spec.get(field) or ()
 
 
 def _reference(source: Object, config_map: str, secret: str) -> Iterator[tuple[str, str]]:
