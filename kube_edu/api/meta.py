@@ -52,6 +52,19 @@ def clone(value: Any) -> Any:
     return value
 
 
+MAX_DEPTH = 100
+"""Of objects in objects: no kind comes near it, and whatever walks an object may recurse."""
+
+
+def check_depth(value: Any, levels: int = MAX_DEPTH) -> None:
+    """Raises ValueError for JSON data that is nested deeper."""
+    if isinstance(value, (dict, list)):
+        if not levels:
+            raise ValueError(f"exceeded max depth: objects may be nested {MAX_DEPTH} deep")
+        for part in value.values() if isinstance(value, dict) else value:
+            check_depth(part, levels - 1)
+
+
 def new_uid(random: Random) -> str:
     """A random UUID (version 4), as the API server gives each new object."""
     digits = f"{random.getrandbits(128):032x}"
@@ -106,6 +119,11 @@ def timestamp(at: float) -> str:
 def micro_timestamp(at: float) -> str:
     """Seconds since the epoch as metav1.MicroTime, which leases use."""
     return datetime.fromtimestamp(round(at, 6), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def nano_timestamp(at: float) -> str:
+    """Seconds since the epoch with nine digits after the point, which logs use."""
+    return f"{micro_timestamp(at)[:-1]}000Z"
 
 
 def seconds(text: str) -> float:

@@ -10,18 +10,19 @@ from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, compare, delete, put
-from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.store_runs import (
     FROZEN,
     MEMBER_DIES,
     TTL,
     Deed,
-    Failure,
     Run,
-    Search,
     Story,
+    exercise,
 )
+from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.etcd.messages import EventType, KeyValue
+
+because = Reasons("03-etcd-keys-and-watches", "campaign")
 
 ELECTION = "election/"
 DIES, FREEZES, LEADER_DIES = (
@@ -66,6 +67,8 @@ class Candidate:
 
 
 class ElectionRun(Run):
+    title = "The queue of those who stand for election"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._candidates = {name: Candidate() for name in story.names}
@@ -135,30 +138,19 @@ class ElectionRun(Run):
         key, lease = ELECTION + name, self._candidates[name].lease
         puts = [(at, e.kv) for at, e in self.history(key) if e.type is EventType.PUT]
         if not puts:
-            return Failure("no key", f"{name} does not stand: there is no key {key!r}.")
+            return because("no key", name=name, key=key)
         at, kv = puts[0]
-        if kv.lease != lease:
-            return Failure("no lease", f"the key of {name} does not hang on the lease: if {name} "
-                           "dies it stays in the queue for ever, and nobody behind it ever leads.",
-                           at)  # fmt: skip
-        return None
+        return because("no lease", at, name=name) if kv.lease != lease else None
 
     def _wrong_watch(self, name: str) -> Failure | None:
         for watch in self.clients[name].watches:
             queue = self._queue(watch.opened)
             watched = watch.request.key.decode().removeprefix(ELECTION)
             ahead = _ahead(name, queue)
-            if (
-                ahead is None
-                or watched in (name, ahead)
-                or not self.at(ELECTION + watched, watch.opened)
-            ):
-                continue
-            return Failure("watches another", f"{name} watches the key of {watched}, and just "
-                           f"ahead of it stands {ahead or 'nobody'}: where many watch the leader, "
-                           "all wake up when it goes, for one of them to lead. Sort by create "
-                           "revision (the mod revision changes whenever a leader writes its key), "
-                           "and watch the key just ahead of yours.", watch.opened)  # fmt: skip
+            there = self.at(ELECTION + watched, watch.opened)
+            if there and ahead is not None and watched not in (name, ahead):
+                others = {"watched": watched, "ahead": ahead or "nobody"}
+                return because("watches another", watch.opened, name=name, **others)
         return None
 
     def _wrong_end(self, name: str) -> Failure | None:
@@ -167,38 +159,27 @@ class ElectionRun(Run):
             return self._stuck(name)
         queue = self._queue(candidate.at)
         names = [kv.value.decode() for kv in queue]
-        if candidate.returned is True and name not in names:
-            return Failure("gone", f"{name} leads, though its own key is gone: it was frozen, its "
-                           "lease ran out, and others do not see it any more. Look whether you "
-                           "still stand.", candidate.at)  # fmt: skip
-        if candidate.returned is True and names[0] != name:
-            kind, why = self._why_too_early(name)
-            return Failure(kind, f"{name} leads, though {names[0]} came first and is still there: "
-                           f"{why}", candidate.at)  # fmt: skip
-        if candidate.returned is not True and name in names:
-            return Failure("gives up", f"{name} returns {candidate.returned!r}, though it still "
-                           "stands: wait until it leads, then return True.",
-                           candidate.at)  # fmt: skip
-        if candidate.returned not in (True, False):
-            return Failure("returns", f"{name} returns {candidate.returned!r}: True if it leads, "
-                           "False if its key is gone.", candidate.at)  # fmt: skip
+        returned, at = candidate.returned, candidate.at
+        if returned is True and name not in names:
+            return because("gone", at, name=name)
+        if returned is True and names[0] != name:
+            return because(self._why_too_early(name), at, "leads", name=name, first=names[0])
+        if returned is not True and name in names:
+            return because("gives up", at, name=name, returned=returned)
+        if returned not in (True, False):
+            return because("returns", at, name=name, returned=returned)
         return None
 
-    def _why_too_early(self, name: str) -> tuple[str, str]:
+    def _why_too_early(self, name: str) -> str:
         lists = self._lists(name)
         if not lists:
-            return "alone", "it does not look who else stands."
+            return "alone"
         if len(lists) <= len(self.clients[name].watches):
-            return "ahead", ("it waited for the one just ahead of it, who never led and is gone. "
-                             "That does not make it the first: list again.")  # fmt: skip
+            return "ahead"
         seen = self._queue(lists[-1].store)
         if min(seen, key=lambda kv: kv.mod_revision).value.decode() == name:
-            return "mod", ("the mod revision changes whenever a leader writes its key, and moves "
-                           "it to the end of the queue. The create revision stays.")  # fmt: skip
-        if min(seen, key=lambda kv: kv.key).value.decode() == name:
-            return "names", ("a list is sorted by key, so names that begin with an a always win. "
-                             "Sort by create revision.")  # fmt: skip
-        return "early", "whoever has the lowest create revision leads, and nobody else."
+            return "mod"
+        return "names" if min(seen, key=lambda kv: kv.key).value.decode() == name else "early"
 
     def _lists(self, name: str) -> list[Deed]:
         return [deed for deed in self.deeds if deed.who == name and deed.method == "range"]
@@ -207,37 +188,29 @@ class ElectionRun(Run):
         """One whose turn it is not yet has a reason to look each time that the one just ahead of
         it is gone."""
         if any(watch.request.range_end for watch in self.clients[name].watches):
-            return Failure("herd", f"{name} watches all who stand: with a thousand candidates, "
-                           "whenever one comes or goes a thousand wake up. Watch the one just "
-                           "ahead of you.")  # fmt: skip
+            return because("herd", name=name)
         looked = len(self._lists(name))
-        if looked <= 2 + len(self._candidates):
-            return None
-        return Failure("asks", f"{name} looks {looked} times. Only when the key just ahead of it "
-                       "is deleted is there a reason to look again (that a leader writes its key "
-                       "is none).")  # fmt: skip
+        often = looked > 2 + len(self._candidates)
+        return because("asks", name=name, looked=looked) if often else None
 
     def _stuck(self, name: str) -> Failure | None:
         queue = self._queue(self.revision)
         first = queue[0].value.decode() if queue else ""
         if first in self._dead or self._candidates.get(first, Candidate()).returned is not ...:
-            return Failure("hangs", f"{name} does not come to its end.")
+            return because("hangs", name=name)
         if found := self._wrong_watch(name):
             return found
-        last = max(revision for revision, event in self._departures())
-        return Failure("waits", f"since revision {last} {first} is the first in the queue, and it "
-                       "still waits. Whoever was ahead of it was gone between its list and its "
-                       "watch: watch from the revision after that of the list.", last)  # fmt: skip
+        return because("waits", max(self._departures()), first=first)
 
     @property
     def _dead(self) -> list[str]:
         return [] if FREEZES in self.story.befalls else [self._befallen]
 
-    def _departures(self) -> Iterator[tuple[int, Any]]:
+    def _departures(self) -> Iterator[int]:
         for name in self.story.names:
             for revision, event in self.history(ELECTION + name):
                 if event.type is EventType.DELETE:
-                    yield revision, event
+                    yield revision
 
     def _queue(self, revision: int) -> list[KeyValue]:
         """Who stands at a revision, the first first."""
@@ -262,21 +235,9 @@ def _stories() -> Iterator[Story]:
         yield Story(seed, random.randint(2, 5), tuple(befalls))
 
 
-CAMPAIGN = Exercise(
-    "campaign",
-    Search(
-        ElectionRun,
-        campaign,
-        tuple(_stories()),
-        "The queue of those who stand for election",
-        "with candidates that die and freeze: never two leaders, and always one.",
-    ),
-    [
-        "Stand: put election + me, with the lease. Then list all who stand, sort them by "
-        "create_revision, and find your place. The first leads: return True.",
-        "If you are not the first, watch the key just ahead of you, from the revision after that "
-        "of the list, until it is deleted. Nobody else's comings and goings concern you.",
-        "When the one ahead is gone, list again: it may have left the queue from the middle. And "
-        "if your own key is not in the list, your lease has run out: return False.",
-    ],
+CAMPAIGN = exercise(
+    ElectionRun,
+    campaign,
+    _stories,
+    "with candidates that die and freeze: never two leaders, and always one.",
 )

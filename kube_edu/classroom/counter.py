@@ -8,11 +8,12 @@ from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, Unanswered, compare, put
-from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.store_runs import MEMBER_DIES, Deed, Failure, Run, Search, Story
+from kube_edu.classroom.store_runs import MEMBER_DIES, Deed, Run, Story, exercise
+from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.etcd.messages import EventType
 
 KEY = "visits"
+because = Reasons("03-etcd-keys-and-watches", "increment")
 TWICE, OPERATOR, LOST = (
     "each counts twice",
     "an operator deletes the counter and sets it to 100",
@@ -31,6 +32,8 @@ async def increment(etcd: Etcd, key: str) -> int:
 
 
 class CounterRun(Run):
+    title = "The counter, revision by revision"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._calls: list[tuple[str, list[int], Any]] = []
@@ -77,13 +80,10 @@ class CounterRun(Run):
             deleted = event.type is EventType.DELETE
             if deed is None or deed.who != "operator":
                 if deleted:
-                    return Failure("deletes", "it deletes the counter: for a moment there "
-                                   "is none, and whoever looks then begins at 1.",
-                                   revision)  # fmt: skip
+                    return because("deletes", revision)
                 if value != str(before + 1):
-                    how, why = self._why(deed, revision)
-                    count = f"the counter was {before}, and is {value} at revision {revision}"
-                    return Failure(how, f"{count}: {why}", revision)
+                    kind = self._how(deed, revision)
+                    return because(kind, revision, "miscounted", before=before, value=value)
             before = 0 if deleted else int(value)
         return None
 
@@ -92,63 +92,38 @@ class CounterRun(Run):
         for name, revisions, returned in self._calls:
             made = [revision for revision in revisions if revision in counted]
             if len(made) > 1:
-                return Failure("twice", f"one call of {name} counts {len(made)} times. An answer "
-                               "that does not come says nothing: the Txn may have been executed, "
-                               "and whoever asks again counts twice. Let the error "
-                               "out.", made[1])  # fmt: skip
+                return because("twice", made[1], name=name, times=len(made))
             if returned == "no answer":
                 continue
             if not made:
-                return Failure("gives up", f"a call of {name} comes back without having counted: "
-                               "when `succeeded` is False nothing was written; read again, and "
-                               "try again.")  # fmt: skip
-            if str(returned) != counted[made[0]] or isinstance(returned, str):
-                right = counted[made[0]]
-                return Failure("returns", f"{name} counts up to {right} at revision {made[0]}, "
-                               f"and returns {returned!r}; it should return the number "
-                               f"{right}.", made[0])  # fmt: skip
+                return because("gives up", name=name)
+            right = counted[made[0]]
+            if str(returned) != right or isinstance(returned, str):
+                return because("returns", made[0], name=name, right=right, returned=returned)
         return None
 
     def _stuck(self) -> Failure | None:
         if not self.busy or MEMBER_DIES in self.story.befalls:
             return None
         name = self.busy[0]
-        if not [deed for deed in self.deeds if deed.who == name and deed.method != "range"]:
-            return Failure("only looks", f"{name} looks at the counter again and again, and never "
-                           "writes.")  # fmt: skip
-        return Failure("stuck", f"{name} tries again and again, and never gets done: what "
-                       "was read before the first attempt is old by the second. Read again each "
-                       "time.")  # fmt: skip
+        writes = [deed for deed in self.deeds if deed.who == name and deed.method != "range"]
+        return because("stuck" if writes else "only looks", name=name)
 
-    def _why(self, deed: Deed | None, revision: int) -> tuple[str, str]:
+    def _how(self, deed: Deed | None, revision: int) -> str:
         """What the write that went wrong was like."""
         who = deed.who if deed else ""
         looks = [d.store for d in self.deeds
                  if d.who == who and d.method == "range" and d.store < revision]  # fmt: skip
         if looks and self.at(KEY, looks[-1]) == self.at(KEY, revision - 1):
-            return "sum", ("nobody has counted since it was read. The new number is the one that "
-                           "was read, and one; the first is 1.")  # fmt: skip
-        return _how(deed)
-
-
-def _how(deed: Deed | None) -> tuple[str, str]:
-    if deed is None or deed.method == "put":
-        return "plain put", ("a get and then a put. Between the two somebody else has counted, "
-                             "and that is overwritten: a lost update.")  # fmt: skip
-    targets = deed.compares(KEY)
-    if not targets:
-        return "no comparison", ("the Txn has no comparison about the counter, so it always "
-                                 "succeeds, whatever has happened since the get.")  # fmt: skip
-    if "VERSION" in targets:
-        return "version", ("the comparison of the version held, though it was another key: a key "
-                           "that is deleted and put anew begins at version 1 again. The "
-                           "mod revision never comes back.")  # fmt: skip
-    if "CREATE" in targets:
-        return "create", ("the create revision is the same for as long as the key exists; it "
-                          "does not tell whether somebody has counted. The mod revision "
-                          "does.")  # fmt: skip
-    return "held", ("the comparison held, though the counter had changed since it was read: "
-                    "compare with what was read, for equality.")  # fmt: skip
+            return "sum"
+        if deed is None or deed.method == "put":
+            return "plain put"
+        targets = deed.compares(KEY)
+        if not targets:
+            return "no comparison"
+        if "VERSION" in targets:
+            return "version"
+        return "create" if "CREATE" in targets else "held"
 
 
 def _stories() -> Iterator[Story]:
@@ -164,21 +139,9 @@ def _stories() -> Iterator[Story]:
         yield Story(seed, random.randint(2, 4), tuple(befalls))
 
 
-INCREMENT = Exercise(
-    "increment",
-    Search(
-        CounterRun,
-        increment,
-        tuple(_stories()),
-        "The counter, revision by revision",
-        "with clients that get in each other's way: every count counts, once.",
-    ),
-    [
-        "Read the counter; then write it in a Txn that succeeds only if nobody has written it "
-        "since. Which of the numbers of a key tells that?",
-        'The mod revision: compare("mod", key, "=", kv.mod_revision). For a key that is not '
-        "there, all its numbers are 0, and the Txn can ask for just that.",
-        "If answer.succeeded is False somebody was faster: read again, and try again (a `while "
-        "True` around all of it). Catch no errors.",
-    ],
+INCREMENT = exercise(
+    CounterRun,
+    increment,
+    _stories,
+    "with clients that get in each other's way: every count counts, once.",
 )

@@ -9,10 +9,14 @@ the run parts from that of the reference.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from html import escape
+from pathlib import Path
 from textwrap import fill
 from typing import Any
+
+import yaml
 
 from kube_edu.classroom.guard import Slip, untouched
 
@@ -73,7 +77,7 @@ class Exercise:
 
     name: str
     judge: Judge
-    hints: Sequence[str]
+    hints: Sequence[str] = ()
 
     def verdict(self, answer: Callable[..., Any], report: Report = lambda text: None) -> Verdict:
         """Judge an answer; never raises for what the answer does."""
@@ -102,12 +106,28 @@ class Question:
         return f"{mark} {self.replies[choice]}"
 
 
+@cache
+def prose(name: str) -> dict[str, Any]:
+    """What is said in words: by the name of a notebook its lab's hints, questions and reasons."""
+    file = Path(__file__).with_name("prose") / f"{name}.yaml"
+    words: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
+    return words
+
+
 class Lab:
     """The exercises and questions of one notebook, by name."""
 
     def __init__(self, exercises: Sequence[Exercise], questions: dict[str, Question]) -> None:
         self.exercises = {exercise.name: exercise for exercise in exercises}
         self.questions = questions
+
+    @classmethod
+    def written(cls, name: str, *exercises: Exercise) -> Lab:
+        """The lab of a notebook, whose hints and questions are in `prose/`."""
+        words = prose(name)
+        hinted = [replace(each, hints=words["hints"][each.name]) for each in exercises]
+        replies = {name: dict(choices) for name, choices in words["questions"].items()}
+        return cls(hinted, {name: Question(its.pop("right"), its) for name, its in replies.items()})
 
     def check(self, answer: Callable[..., Any]) -> None:
         """Check the student's function and show the verdict, with the figure that explains it."""

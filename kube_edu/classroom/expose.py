@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,14 +11,15 @@ import yaml
 
 from kube_edu import Cluster
 from kube_edu.api.status import ApiError
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
-from kube_edu.classroom.guard import Guard, Slip
-from kube_edu.classroom.parting import parting
-from kube_edu.classroom.search import first_failing, shrink
+from kube_edu.classroom.exercise import Exercise
+from kube_edu.classroom.guard import Guard
+from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.trace import Event
-from kube_edu.viz import traffic
+from kube_edu.viz import Figure, traffic
 
 Object = dict[str, Any]
+
+because = Reasons("02-declarative", "expose")
 
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
 CLIENT = {
@@ -46,6 +47,18 @@ class App:
     """Labels of another Deployment's pods beside it."""
     seed: int = 11
 
+    def __str__(self) -> str:
+        return f"service {self.name} in namespace {self.namespace}"
+
+    def simpler(self) -> Iterator[App]:
+        """The app with one thing less that is special about it."""
+        plain = App()
+        for name in ("neighbour", "own_labels", "namespace", "port_name", "port", "labels", "seed"):
+            if getattr(self, name) != getattr(plain, name):
+                less = replace(self, **{name: getattr(plain, name)})
+                if not (less.neighbour and less.labels.items() <= less.neighbour.items()):
+                    yield less  # else no selector could tell the two apart
+
 
 APPS = (
     App(),
@@ -58,36 +71,6 @@ APPS = (
     App("cart", "shop", 8080, "", {"app": "shop", "part": "cart"}, {"app": "shop"},
         {"app": "shop", "part": "search"}, 12),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Failure:
-    reason: str
-    service: Any
-    cluster: Cluster | None = None
-    pods: tuple[Object, ...] = ()
-
-
-def judge_expose(answer: Callable[..., Any], report: Report) -> Verdict:
-    """Every app in a cluster of its own: declare, apply, and ask through DNS and the rules."""
-    guard = Guard(answer)
-
-    def judge(app: App) -> Failure | None:
-        report(f"asking service {app.name} in namespace {app.namespace} …")
-        return _try(app, guard.call)
-
-    found = first_failing(APPS, judge)
-    if found is None:
-        return passed(f"{len(APPS)} Deployments, each reached through its Service and no other.")
-    app, failure = shrink(found, _simpler, judge)
-    details = ["your Service:\n" + yaml.safe_dump(failure.service, sort_keys=False).rstrip()]
-    figure = None
-    if failure.cluster is not None:
-        reference = _run(app, expose(deployment(app)))[0]
-        if apart := parting(failure.cluster.trace, reference.trace, _telling):
-            details.append(apart)
-        figure = traffic(failure.service, failure.pods)
-    return failed(failure.reason, *details, figure=figure)
 
 
 def _telling(event: Event) -> Any:
@@ -137,20 +120,34 @@ def deployment(app: App, name: str = "", labels: dict[str, str] | None = None) -
     }
 
 
-def _try(app: App, answer: Callable[[Object], Any]) -> Failure | None:
-    service = answer(deployment(app))
-    if not isinstance(service, dict):
-        raise Slip(f"it should return a Service, a dict, and returned {type(service).__name__}")
-    if reason := _wrong_identity(app, service):
-        return Failure(reason, service)
-    try:
-        cluster, answers = _run(app, service)
-    except ApiError as error:
-        return Failure(f"the API server refuses the Service: {error}", service)
-    pods = tuple(cluster.objects("pods", app.namespace))
-    pods = tuple(pod for pod in pods if pod["metadata"]["name"] != "client")
-    reason = _misled(app, service, pods, answers)
-    return Failure(reason, service, cluster, pods) if reason else None
+class Exposed(Trial):
+    """An app in a cluster of its own: an answer declares a Service for it, that is applied, and a
+    client asks through DNS and the rules."""
+
+    def __init__(self, app: App, answer: Callable[..., Any]) -> None:
+        self.app, self.guard = app, Guard(answer)
+        self.service: Any = None
+        self.pods: Sequence[Object] = ()
+
+    def run(self) -> Failure | None:
+        app = self.app
+        self.service = service = self.guard.ask(dict, "a Service, a dict", deployment(app))
+        if wrong := _wrong_identity(app, service):
+            return wrong
+        try:
+            cluster, answers = _run(app, service)
+        except ApiError as error:
+            return because("invalid", error=error)
+        self.trace = cluster.trace
+        pods = cluster.objects("pods", app.namespace)
+        self.pods = tuple(pod for pod in pods if pod["metadata"]["name"] != "client")
+        return _misled(app, service, self.pods, answers)
+
+    def details(self) -> Sequence[str]:
+        return ["your Service:\n" + yaml.safe_dump(self.service, sort_keys=False).rstrip()]
+
+    def drawn(self) -> Figure | None:
+        return traffic(self.service, self.pods) if self.trace is not None else None
 
 
 def _run(app: App, service: Object) -> tuple[Cluster, list[str]]:
@@ -188,76 +185,50 @@ def _ask(cluster: Cluster, url: str) -> str:
     return answer.body if answer.ok else f"error: {answer.error}"
 
 
-def _wrong_identity(app: App, service: Object) -> str:
-    kind = service.get("kind")
-    metadata = service.get("metadata") if isinstance(service.get("metadata"), dict) else {}
-    assert metadata is not None
+def _wrong_identity(app: App, service: Object) -> Failure | None:
+    version, kind = service.get("apiVersion"), service.get("kind")
+    metadata = service.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
     name, namespace = metadata.get("name"), metadata.get("namespace", "default")
-    if service.get("apiVersion") != "v1" or kind != "Service":
-        given = f"apiVersion {service.get('apiVersion')!r} and kind {kind!r}"
-        return f'an object says what it is: apiVersion "v1" and kind "Service"; yours has {given}.'
+    if version != "v1" or kind != "Service":
+        return because("no Service", version=version, kind=kind)
     if name != app.name:
-        return (f"clients look for a Service with the name of the Deployment, {app.name!r}; "
-                f"yours is called {name!r}.")  # fmt: skip
+        return because("another name", app=app, name=name)
     if namespace != app.namespace:
-        return (f"the Deployment is in namespace {app.namespace!r}, your Service in {namespace!r}: "
-                "a Service selects pods of its own namespace only.")  # fmt: skip
-    return ""
+        return because("another namespace", app=app, namespace=namespace)
+    return None
 
 
-def _misled(app: App, service: Object, pods: tuple[Object, ...], answers: list[str]) -> str:
+def _misled(
+    app: App, service: Object, pods: Sequence[Object], answers: list[str]
+) -> Failure | None:
     """Why the traffic did not go where it should, judged by who answered."""
-    own = [
-        pod["metadata"]["name"]
-        for pod in pods
-        if pod["metadata"]["name"].startswith(f"{app.name}-")
-    ]
-    strangers = [name for name in answers if name not in own and not name.startswith("error")]
-    errors = [name for name in answers if name.startswith("error")]
-    if strangers:
-        return (f"pod {strangers[0]} answered, which is another Deployment's: the selector "
-                f"{_selector(service)} matches its pods too.")  # fmt: skip
-    if not errors:
-        return ""
-    labels = [pod["metadata"]["labels"] for pod in pods if pod["metadata"]["name"] in own]
+    labels = {pod["metadata"]["name"]: pod["metadata"]["labels"] for pod in pods
+              if pod["metadata"]["name"].startswith(f"{app.name}-")}  # fmt: skip
+    errors = [name.removeprefix("error: ") for name in answers if name.startswith("error: ")]
+    strangers = [name for name in answers if name not in labels and not name.startswith("error: ")]
     selector = service["spec"].get("selector") or {}
-    matched = selector and all(labels[0].get(key) == value for key, value in selector.items())
-    if not matched:
-        told = {key: value for key, value in labels[0].items() if key != "pod-template-hash"}
-        return (f"the selector {_selector(service)} matches none of the pods, which have "
-                f"the labels {told}: the Service has no endpoints.")  # fmt: skip
+    if strangers:
+        return because("strangers", pod=strangers[0], selector=selector or "(none)")
+    if not errors:
+        return None
+    [its, *_] = labels.values()
+    if not selector or not selector.items() <= its.items():
+        told = {key: value for key, value in its.items() if key != "pod-template-hash"}
+        return because("no endpoints", selector=selector or "(none)", labels=told)
     ports = [port.get("port") for port in service["spec"].get("ports", [])]
     if 80 not in ports:
-        return f"clients ask port 80, and the Service has only {ports}: no rule is about port 80."
-    return (f"the packets reach the pods at a port where nothing listens: the container listens on "
-            f"{app.port}, and a targetPort that is left out is the same as port. curl says: "
-            f"{errors[0].removeprefix('error: ')}.")  # fmt: skip
-
-
-def _selector(service: Object) -> Any:
-    return service["spec"].get("selector") or "(none)"
-
-
-def _simpler(app: App) -> Iterator[App]:
-    """The app with one thing less that is special about it."""
-    plain = App()
-    for name in ("neighbour", "own_labels", "namespace", "port_name", "port", "labels", "seed"):
-        if getattr(app, name) != getattr(plain, name):
-            less = replace(app, **{name: getattr(plain, name)})
-            if not (less.neighbour and less.labels.items() <= less.neighbour.items()):
-                yield less  # else no selector could tell the two apart
+        return because("another port", ports=ports)
+    return because("another target", app=app, error=errors[0])
 
 
 EXPOSE = Exercise(
     "expose",
-    judge_expose,
-    [
-        "A Service needs apiVersion, kind, metadata (name and namespace) and a spec with a "
-        "selector and ports. All that you need to know is in the Deployment that you are given.",
-        "A Service selects pods, not Deployments: use labels that the pods have "
-        '(deployment["spec"]["template"]["metadata"]["labels"]), all of them, so that no others '
-        "match.",
-        "Clients come to port 80. The containers may listen on another: that is the targetPort, "
-        'and it stands in the template: ["spec"]["containers"][0]["ports"][0]["containerPort"].',
-    ],
+    Judge(
+        Exposed,
+        expose,
+        lambda: APPS,
+        "{runs} Deployments, each reached through its Service and no other.",
+        _telling,
+    ),
 )

@@ -9,11 +9,12 @@ from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import RETRY, Change, Etcd, Kv, Listing, WatchAnswer, put
-from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.store_runs import ClientOf, Failure, Run, Search, Story, WatchOf
+from kube_edu.classroom.store_runs import ClientOf, Run, Story, WatchOf, exercise
+from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.etcd.messages import EventType, WatchCreateRequest, WatchResponse
 
 PREFIX = "color/"
+because = Reasons("03-etcd-keys-and-watches", "follow")
 KEYS = ("color/blue", "color/green", "color/red")
 STEPS = ("put", "delete", "change", "a write elsewhere", "the watch breaks", "a crash", "away",
          "away, and compaction")  # fmt: skip
@@ -128,6 +129,8 @@ class FrayedWatch(WatchOf):
 
 
 class FollowRun(Run):
+    title = "What happened, and which watch was told of it"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._mirror = Mirror(self)
@@ -213,13 +216,9 @@ class FollowRun(Run):
     def wrong(self) -> Failure | None:
         if self._mirror.set_back:
             key, old, newest = self._mirror.set_back
-            return Failure("back in time", f"the mirror goes back in time: {key} is set to "
-                           f"what it was at revision {old}, after it had been as of revision "
-                           f"{newest}. A watch goes on behind the last change that was "
-                           "seen.", old)  # fmt: skip
+            return because("back in time", old, key=key, newest=newest)
         if self._came_to_an_end:
-            return Failure("ends", "it came to its end, and nobody follows the keys any more: a "
-                           "watch that ends is broken, not finished. Watch again.")  # fmt: skip
+            return because("ends")
         return self._differs() or self._lists_too_often()
 
     def _differs(self) -> Failure | None:
@@ -236,54 +235,41 @@ class FollowRun(Run):
         for key in sorted({**now, **dict(self._mirror)}):
             mine = self._mirror.get(key)
             if key not in now:
-                return Failure("keeps", f"{key} is still in the mirror, though it was deleted at "
-                               f"revision {last.get(key, 0)}: {self._why(last.get(key, 0), True)}",
-                               last.get(key, 0))  # fmt: skip
-            revision, value = now[key]
+                at = last.get(key, 0)
+                return because(self._why(at, True), at, "keeps", key=key)
+            at, value = now[key]
             if mine is None or mine.value != value:
                 has = "does not have it" if mine is None else f"has {mine.value}"
-                return Failure("misses", f"{key} is {value} since revision {revision}, and the "
-                               f"mirror {has}: {self._why(revision, False)}", revision)  # fmt: skip
+                kind = self._why(at, False)
+                return because(kind, at, "misses", key=key, value=value, has=has)
         return None
 
     def _why(self, revision: int, deletion: bool) -> str:
         """Why a change is not in the mirror."""
         watches = self._client.watches
         if not watches:
-            return "it is never told, since it does not watch."
+            return "does not watch"
         if any(revision in watch.rider.told for watch in watches):
-            return "a watch told of it, and it was not carried over."
+            return "not carried over"
         if not watches[-1].request.range_end:
-            return "it watches the one key that is called like the prefix: say prefix=True."
+            return "no prefix"
         canceled = [watch for watch in watches if watch.rider.refused]
         if watches[-1].rider.refused or (canceled and self._client.lists == 1):
-            if watches[-1].request.start_revision >= self.etcd.compacted and not deletion:
-                return ("what happened before the compact revision is forgotten, and cannot be "
-                        "watched any more: list anew.")  # fmt: skip
-            return ("the watch was canceled, since what it wants is compacted: what happened "
-                    "meanwhile can only be listed.")  # fmt: skip
+            late = watches[-1].request.start_revision >= self.etcd.compacted
+            return "forgotten" if late and not deletion else "canceled"
         if deletion and self._client.lists > 1:
-            return ("a list does not say what is gone. Whatever the mirror has and the list has "
-                    "not must go.")  # fmt: skip
-        if any(watch.request.start_revision == 0 for watch in watches):
-            return ("a watch from revision 0 begins now, and what was written before it and "
-                    "after the last thing that you saw is told to nobody.")  # fmt: skip
-        return ("the watch went on behind it. What comes first tells where to go on: the "
-                "revision of the list, then that of the last change seen; not the revision of "
-                "the whole store, nor the beginning.")  # fmt: skip
+            return "gone"
+        from_now_on = any(watch.request.start_revision == 0 for watch in watches)
+        return "from now on" if from_now_on else "went on behind it"
 
     def _lists_too_often(self) -> Failure | None:
-        refused = sum(watch.rider.refused for watch in self._client.watches)
-        compacted = self.story.befalls.count("away, and compaction")
-        if "a crash" not in self.story.befalls and refused > compacted:
-            return Failure("refused", "its watch is refused again and again, after every list. "
-                           "Watch from the revision after listing.revision: that of the newest key "
-                           "in the list may be compacted.")  # fmt: skip
-        if self._client.lists <= 1 + refused or "a crash" in self.story.befalls:
+        if "a crash" in self.story.befalls:
             return None
-        return Failure("lists", f"it lists {self._client.lists} times, though nothing was "
-                       "compacted: with 100,000 keys and a thousand clients that is what brings "
-                       "a store down. A watch can go on where it broke.")  # fmt: skip
+        refused = sum(watch.rider.refused for watch in self._client.watches)
+        if refused > self.story.befalls.count("away, and compaction"):
+            return because("refused")
+        lists = self._client.lists
+        return because("lists", times=lists) if lists > 1 + refused else None
 
 
 FIRST = (
@@ -313,22 +299,9 @@ def _stories() -> Iterator[Story]:
         yield Story(seed, 0, (*behind, *more))
 
 
-FOLLOW = Exercise(
-    "follow",
-    Search(
-        FollowRun,
-        follow,
-        tuple(_stories()),
-        "What happened, and which watch was told of it",
-        "with broken connections, crashes and compactions: always the right mirror.",
-    ),
-    [
-        "Begin with etcd.list(prefix): it tells how things are, and as of which revision. Put "
-        "that into the mirror, then watch from the next revision on.",
-        "The `async for` over a watch ends when the connection breaks. Put a `while True` around "
-        "it, and remember the mod_revision of the last change: the next watch begins one later. "
-        "Let errors of etcd.list out.",
-        "If answer.canceled, what the watch wants is compacted: list again. Then take out of the "
-        "mirror whatever is not in the list, for nobody will tell you any more that it is gone.",
-    ],
+FOLLOW = exercise(
+    FollowRun,
+    follow,
+    _stories,
+    "with broken connections, crashes and compactions: always the right mirror.",
 )

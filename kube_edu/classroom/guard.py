@@ -13,9 +13,11 @@ import linecache
 import sys
 import types
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, TypeVar
 
 from kube_edu.api.status import ApiError
+
+T = TypeVar("T")
 
 STEPS = 300_000
 """Steps of the interpreter that one call may take in the student's module."""
@@ -65,6 +67,14 @@ class Guard:
             result.close()
             raise self.slip("it is an `async def`, but has nothing to wait for: a `def` will do")
         return result
+
+    def ask(self, wanted: type[T], said: str, *arguments: Any) -> T:
+        """Call it, and see that it returns what it should: something `wanted`, `said` in words."""
+        answer = self.call(*arguments)
+        if not isinstance(answer, wanted) or (isinstance(answer, bool) and wanted is not bool):
+            kind = type(answer).__name__
+            raise self.slip(f"it should return {said}, and returned {kind} ({answer!r:.40})")
+        return answer
 
     async def call_async(self, *arguments: Any) -> Any:
         """The same for an `async def`. What the cluster answered it (ApiError, a broken

@@ -11,20 +11,22 @@ from random import Random
 from typing import Any
 
 from kube_edu.classroom.etcd_client import Etcd, compare, delete, put
-from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.store_runs import (
     CLIENTS,
     FROZEN,
     MEMBER_DIES,
     TTL,
     Deed,
-    Failure,
     Run,
-    Search,
     Story,
+    exercise,
+    watched,
 )
+from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.etcd.messages import Event, EventType, KeyValue
 from kube_edu.viz.figure import Figure
+
+because = Reasons("03-etcd-keys-and-watches", "under_lock")
 
 LOCK, KEY = "lock", "result"
 WAITING = 75.0
@@ -67,6 +69,8 @@ class Turn:
 
 
 class LockRun(Run):
+    title = "The lock, and what is written under it"
+
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         super().__init__(story, answer)
         self._turns = {name: Turn() for name in story.names}
@@ -132,79 +136,51 @@ class LockRun(Run):
         others = before is not None and not self._holds(who, at - 1)
         owner = self._owner(before) if before else ""
         if event.type is EventType.DELETE:
-            if not others:
-                return None
-            return Failure("deletes", f"{who} gives the lock back at revision {at}, but it is "
-                           f"{owner}'s by now: its own lease had run out. Compare, and delete, in "
-                           "one Txn.", at)  # fmt: skip
+            return because("deletes", at, who=who, owner=owner) if others else None
         if others:
             looked = any(d.who == who and d.method == "range" for d in self.deeds)
-            why = ("a look and a put are two steps, and between them somebody else came. Compare, "
-                   "and put, in one Txn." if looked else
-                   "a put asks nobody. Put only if there is no lock, in one Txn.")  # fmt: skip
-            return Failure(f"steals {looked}", f"{who} takes the lock at revision {at}, though "
-                           f"{owner} has it: {why}", at)  # fmt: skip
+            kind = "looks and puts" if looked else "just puts"
+            return because(kind, at, "steals", who=who, owner=owner)
         if event.kv.lease != self._turns[who].lease:
-            return Failure("no lease", f"the lock of {who} does not hang on the lease: if {who} "
-                           "dies, nobody ever gets it again.", at)  # fmt: skip
+            return because("no lease", at, who=who)
         return None
 
     def _wrong_write(self, deed: Deed, event: Event) -> Failure | None:
-        if self._holds(deed.who, deed.revision - 1):
-            return self._wrong_result(deed, event)
-        holder = self.at(LOCK, deed.revision - 1)
-        has = f"{self._owner(holder)} has the lock" if holder else "nobody has the lock"
-        kind, why = self._why_written(deed)
-        return Failure(kind, f"{deed.who} writes its result at revision {deed.revision}, though "
-                       f"{has}: {why}", deed.revision)  # fmt: skip
+        who, at = deed.who, deed.revision
+        if not self._holds(who, at - 1):
+            holder = self.at(LOCK, at - 1)
+            owner = self._owner(holder) if holder else "nobody"
+            return because(self._how_written(deed), at, "writes", who=who, owner=owner)
+        value = event.kv.value.decode()
+        if event.type is EventType.PUT and value != f"of {who}":
+            how = "" if self._turns[who].started else ": work is an async def, so await it"
+            return because("another result", at, who=who, value=f"{value!r:.30}", how=how)
+        return because("result on the lease", at, who=who) if event.kv.lease else None
 
-    def _wrong_result(self, deed: Deed, event: Event) -> Failure | None:
-        value, at = event.kv.value.decode(), deed.revision
-        if event.type is EventType.PUT and value != f"of {deed.who}":
-            how = "" if self._turns[deed.who].started else ": work is an async def, so await it"
-            return Failure("another result", f"{deed.who} writes {value!r:.30}, and not what "
-                           f"work() returns{how}.", at)  # fmt: skip
-        if event.kv.lease:
-            return Failure("result on the lease", f"the result of {deed.who} hangs on the lease, "
-                           "and is gone when that ends. Only the lock should go.",
-                           at)  # fmt: skip
-        return None
-
-    def _why_written(self, deed: Deed) -> tuple[str, str]:
+    def _how_written(self, deed: Deed) -> str:
         before = [d for d in self.deeds[: self.deeds.index(deed)] if d.who == deed.who]
-        if deed.method == "put" and before[-1].method == "range":
-            return "looks", ("it looks first, and then writes, and may be frozen between the "
-                             "two. Make the comparison a part of the write.")  # fmt: skip
         if deed.method == "put":
-            return "put", ("a put asks nothing. Write in a Txn that compares whether the lock is "
-                           "still the one that was taken.")  # fmt: skip
-        if not deed.compares(LOCK):
-            return "nothing", "its Txn compares nothing about the lock."
-        return "anybody", ("what its Txn compares holds for anybody's lock. The revision at which "
-                           "you took it is yours alone: that is a fencing token.")  # fmt: skip
+            return "looks" if before[-1].method == "range" else "put"
+        return "anybody" if deed.compares(LOCK) else "nothing"
 
     def _wrong_turn(self, name: str, turn: Turn) -> Failure | None:
         if turn.started and not turn.held:
-            return Failure("works without", f"{name} begins to work without having the "
-                           "lock.", turn.started)  # fmt: skip
+            return because("works without", turn.started, name=name)
         if found := self._impatient(name):
             return found
         if turn.returned is ...:
             return self._stuck(name)
         if not turn.started:
-            return Failure("no turn", f"{name} returns {turn.returned!r} without having worked: "
-                           "when somebody else has the lock, wait for it.")  # fmt: skip
+            return because("no turn", name=name, returned=turn.returned)
         wrote = next((d.revision for d in self.deeds
                       if d.who == name and d.revision in dict(self.history(KEY))), 0)  # fmt: skip
         if turn.returned is not bool(wrote):
             was = "was written" if wrote else "was not written"
-            return Failure("returns", f"{name} returns {turn.returned!r}, and its result {was}: "
-                           "the caller must be told.", wrote)  # fmt: skip
+            return because("returns", wrote, name=name, returned=turn.returned, was=was)
         if self._holds(name, self.revision):
-            return _keeps(name, wrote)
+            return because("keeps", wrote, name=name)
         if not wrote and name != self._befallen and MEMBER_DIES not in self.story.befalls:
-            return Failure("refused", f"{name} had the lock all the time, and its result was not "
-                           "written: compare with what the lock was when you took it.")  # fmt: skip
+            return because("refused", name=name)
         return None
 
     def _impatient(self, name: str) -> Failure | None:
@@ -214,22 +190,17 @@ class LockRun(Run):
                     for d in self.deeds)  # fmt: skip
         if asked <= 2 * freed + 4:
             return None
-        return Failure("asks", f"{name} asks for the lock {asked} times, and it became free "
-                       f"{freed} times. Do not ask whether something has happened: watch the "
-                       "lock.")  # fmt: skip
+        return because("asks", name=name, asked=asked, freed=freed)
 
     def _stuck(self, name: str) -> Failure | None:
         holder = self.at(LOCK, self.revision)
         if holder is None:
             last = max((revision for revision, _ in self.history(LOCK)), default=0)
-            return Failure("waits", f"nobody has the lock since revision {last}, and {name} still "
-                           "waits: the key was deleted between your look and your watch, and a "
-                           "watch from now on is not told. Watch from the revision after the one "
-                           "at which you looked.", last)  # fmt: skip
+            return because("waits", last, name=name)
         owner = self._owner(holder)
         if self._turns[owner].returned is not ...:
-            return _keeps(owner, holder.mod_revision)
-        return Failure("hangs", f"{name} does not come to its end.", holder.mod_revision)
+            return because("keeps", holder.mod_revision, name=owner)
+        return because("hangs", holder.mod_revision, name=name)
 
     def _holds(self, name: str, revision: int) -> bool:
         lock = self.at(LOCK, revision)
@@ -249,11 +220,6 @@ class LockRun(Run):
         return [self._befallen] if DIES in self.story.befalls else []
 
 
-def _keeps(name: str, revision: int) -> Failure:
-    return Failure("keeps", f"{name} is done, and keeps the lock: for as long as its lease is "
-                   "kept alive nobody else gets it.", revision)  # fmt: skip
-
-
 def _stories() -> Iterator[Story]:
     yield Story(1)
     yield Story(2, 2)
@@ -269,28 +235,14 @@ def _stories() -> Iterator[Story]:
         yield Story(seed, random.randint(2, 4), tuple(befalls))
 
 
-UNDER_LOCK = Exercise(
-    "under_lock",
-    Search(
-        LockRun,
-        under_lock,
-        tuple(_stories()),
-        "The lock, and what is written under it",
-        "with frozen and dying workers: no result was written but by the holder of the lock.",
-    ),
-    [
-        "Take the lock in a Txn: if its create revision is 0 (it is not there), put it, with the "
-        "lease. Otherwise somebody has it: watch it until it is deleted, and try again.",
-        "etcd.watch(lock) begins now, and what has happened between the Txn and now is missed. "
-        "The answer of the Txn says at which revision the store was: watch from the next one on.",
-        "Remember the revision at which you took the lock: it is the lock's create revision, and "
-        "nobody else will ever have the same. After the work, one Txn: if the lock's create "
-        "revision is still that one, put the result and delete the lock.",
-    ],
+UNDER_LOCK = exercise(
+    LockRun,
+    under_lock,
+    _stories,
+    "with frozen and dying workers: no result was written but by the holder of the lock.",
 )
 
 
 def frozen_at_work(answer: Callable[..., Any], seed: int) -> Figure:
     """Two workers, the first of them frozen while it works: one run, drawn."""
-    assert isinstance(UNDER_LOCK.judge, Search)
-    return UNDER_LOCK.judge.watch(answer, Story(seed, 2, (FREEZES,)))
+    return watched(LockRun(Story(seed, 2, (FREEZES,)), answer))

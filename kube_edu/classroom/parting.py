@@ -12,9 +12,15 @@ Telling = Callable[[Event], Any]
 
 
 def parting(yours: Trace, reference: Trace, telling: Telling) -> str:
-    """The first step at which the runs differ, in words; "" where they never do."""
+    """The first step at which the runs differ, in words; "" where they never do for as long as
+    both go on."""
+    end = min((trace[-1].time for trace in (yours, reference) if len(trace)), default=0.0)
     mine, theirs = (
-        [(key, event) for event in trace if (key := telling(event)) is not None]
+        [
+            (key, event)
+            for event in trace
+            if event.time <= end and (key := telling(event)) is not None
+        ]
         for trace in (yours, reference)
     )
     for index in range(max(len(mine), len(theirs))):

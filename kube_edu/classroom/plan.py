@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 from kube_edu import Cluster
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Exercise, Verdict, failed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.parting import parting
-from kube_edu.classroom.search import first_failing, shrink, smaller_documents
+from kube_edu.classroom.search import smaller_documents
+from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.trace import Event
-from kube_edu.viz import three_way
+from kube_edu.viz import Figure, three_way
 
 Object = dict[str, Any]
+
+because = Reasons("02-declarative", "plan")
+
 Action = tuple[str, Any]
 Plan = Callable[[Object | None, Object | None, Object | None], Action]
 
@@ -33,47 +37,46 @@ class Sides:
     last_applied: Object | None
     live: Object | None
 
+    def simpler(self) -> Iterator[Sides]:
+        """One part less on all sides, or one field less on one side."""
+        documents = vars(self)
+        for part in ("metadata", "data", "status"):
+            if any(part in (document or {}) for document in documents.values()):
+                yield Sides(**{name: document and {k: v for k, v in document.items() if k != part}
+                               for name, document in documents.items()})  # fmt: skip
+        for name, document in documents.items():
+            for less in smaller_documents(document):
+                yield replace(self, **{name: less})
 
-@dataclass(frozen=True)
-class Failure:
-    about: str
-    """The reason, with {} where the name of the field goes."""
-    action: Action
-    path: tuple[str, ...] = ()
 
-    @property
-    def reason(self) -> str:
-        return self.about.format(".".join(self.path))
+class OnPaper(Trial):
+    """What is decided for three sides, without a cluster."""
+
+    failing: Failure
+
+    def __init__(self, sides: Sides, decide: Plan) -> None:
+        self.sides, self.guard = sides, Guard(decide)
+
+        self.action: Action = ("keep", None)
+
+    def run(self) -> Failure | None:
+        self.action = _action(self.guard.call(*vars(self.sides).values()))
+        return misjudged(self.sides, self.action)
+
+    def alike(self, other: OnPaper) -> bool:
+        return self.failing.kind == other.failing.kind
+
+    def drawn(self) -> Figure:
+        sides = {name.replace("_", " "): side for name, side in vars(self.sides).items()}
+        outcomes = {"yours": _shown(self.action), "right": _shown(_right(self.sides))}
+        return three_way("The smallest case in which your plan goes wrong", sides, outcomes)
 
 
-def judge_plan(answer: Callable[..., Any], report: Report) -> Verdict:
-    """First on paper, with many small objects; then in the place of kubectl's own decision."""
-    guard = Guard(answer)
-
-    def judge(sides: Sides) -> Failure | None:
-        return misjudged(sides, _action(guard.call(sides.declared, sides.last_applied, sides.live)))
-
-    report("thinking of cases …")
-    found = first_failing(_cases(), judge)
-    if found:
-        about = found[1].about
-
-        def same(sides: Sides) -> Failure | None:
-            failure = judge(sides)
-            return failure if failure and failure.about == about else None
-
-        sides, failure = shrink(found, _smaller, same, tries=500)
-        figure = three_way(
-            "The smallest case in which your plan goes wrong",
-            {"declared": sides.declared, "last applied": sides.last_applied, "live": sides.live},
-            {"yours": _shown(failure.action), "right": _shown(_right(sides))},
-        )
-        return failed(failure.reason, figure=figure)
-    report("applying, changing and applying again in a cluster …")
-    yours, reference = _story(guard.call), _story(plan)
-    if apart := parting(yours.trace, reference.trace, _telling):
-        return failed("on paper all is well, but in a running cluster it went otherwise.", apart)
-    return passed(f"{CASES} cases on paper, and a story of applies in a running cluster.")
+def _live(answer: Plan) -> Verdict | None:
+    """In the place of kubectl's own decision."""
+    yours, reference = _story(Guard(answer).call), _story(plan)
+    apart = parting(yours.trace, reference.trace, _telling)
+    return failed(because("live").reason, apart) if apart else None
 
 
 def _telling(event: Event) -> Any:
@@ -118,34 +121,20 @@ def misjudged(sides: Sides, action: Action) -> Failure | None:
     if declared is not None and live is not None and verb in ("patch", "keep"):
         return _wrong_patch(declared, last or {}, live, action)
     if verb != right:
-        return Failure(_wrong_verb(sides, verb, right), action)
-    if verb == "create" and change != declared:
-        return Failure("what is created should be the declaration, as it was given.", action)
-    return None
+        return because(_wrong_verb(sides, verb, right), verb=verb)
+    creates_another = verb == "create" and change != declared
+    return because("creates another") if creates_another else None
 
 
 def _wrong_verb(sides: Sides, verb: str, right: str) -> str:
     if sides.declared is not None and sides.live is not None:
-        exists = "the object exists already: the API server would answer AlreadyExists."
-        return exists if verb == "create" else "the object is declared, and you delete it."
+        return "exists" if verb == "create" else "declared"
     if right == "delete":
-        return (
-            "this object was applied once and is no longer declared: nothing would ever take it "
-            f"away, as you {verb} it."
-        )
-    if right == "create" and verb == "keep" and sides.last_applied == sides.declared:
-        return (
-            "nothing has changed since the last apply, but the object is gone: what counts is "
-            "what is live, not what was applied."
-        )
+        return "not pruned"
     if right == "create":
-        return f"the object is declared and not there: create it; you {verb} it."
-    if sides.live is None:
-        return f"what is neither declared nor there needs nothing; you {verb} it."
-    return (
-        f"this object was never applied: it is somebody else's, and you {verb} it. Only what an "
-        "apply brought here may be pruned."
-    )
+        unchanged = verb == "keep" and sides.last_applied == sides.declared
+        return "gone" if unchanged else "not there"
+    return "needs nothing" if sides.live is None else "somebody else's"
 
 
 def _wrong_patch(declared: Object, last: Object, live: Object, action: Action) -> Failure | None:
@@ -155,35 +144,19 @@ def _wrong_patch(declared: Object, last: Object, live: Object, action: Action) -
         raise Slip(f'("patch", …) needs a dict, and came with {type(change).__name__}')
     result = _merged(live, change) if verb == "patch" else live
     for path, wanted in _leaves(declared):
-        if _at(result, path) == wanted:
-            continue
-        if _at(last, path) == wanted:
-            return Failure(
-                "{} has been changed since the last apply, and stays so: compare the declaration "
-                "with what is live, not only with what was applied last.", action, path,
-            )  # fmt: skip
-        return Failure("{} does not become what is declared.", action, path)
+        if _at(result, path) != wanted:
+            drifts = _at(last, path) == wanted
+            return because("drift" if drifts else "not as declared", field=".".join(path))
     for path, _ in _leaves(last):
         if _at(declared, path) is MISSING and _at(result, path) is not MISSING:
-            return Failure(
-                "{} was applied last time and is no longer declared, and it stays: only the last "
-                "declaration can tell you that it was yours.", action, path,
-            )  # fmt: skip
+            return because("no longer declared", field=".".join(path))
     for path, found in _leaves(live):
         if _at(declared, path) is MISSING is _at(last, path) and _at(result, path) != found:
-            return Failure(
-                "{} is neither declared nor was it ever applied: somebody else set it, and your "
-                "patch changes it.", action, path,
-            )  # fmt: skip
+            return because("somebody else's field", field=".".join(path))
     if verb == "patch" and result == live:
-        return Failure(
-            "the live object has all that is declared: there is nothing to do, and a patch here "
-            "would make every apply a write.", action,
-        )  # fmt: skip
+        return because("needless")
     right = _merged(live, _difference(declared, last, live))
-    if dict(_leaves(result)) != dict(_leaves(right)):
-        return Failure("the patch sets more than is declared.", action)
-    return None
+    return because("more than declared") if dict(_leaves(result)) != dict(_leaves(right)) else None
 
 
 def _merged(target: Any, patch: Any) -> Any:
@@ -255,18 +228,6 @@ def _data(random: Random) -> Object:
     return {key: str(random.randint(1, 3)) for key in "abcd" if random.random() < 0.5}
 
 
-def _smaller(sides: Sides) -> Iterator[Sides]:
-    """One part less on all sides, or one field less on one side."""
-    documents = vars(sides)
-    for part in ("metadata", "data", "status"):
-        if any(part in (document or {}) for document in documents.values()):
-            yield Sides(**{name: document and {k: v for k, v in document.items() if k != part}
-                           for name, document in documents.items()})  # fmt: skip
-    for name, document in documents.items():
-        for less in smaller_documents(document):
-            yield Sides(**{**documents, name: less})
-
-
 def _story(role: Plan) -> Cluster:
     """Apply, meddle, apply again, prune."""
     cluster = Cluster(nodes=1, etcd_members=1, seed=5, roles={"apply.plan": role})
@@ -291,14 +252,13 @@ def _list(*documents: Object) -> str:
 
 PLAN = Exercise(
     "plan",
-    judge_plan,
-    [
-        "Begin with what is there and what is not: which of the four verbs is right for each of "
-        "the eight combinations of declared, last_applied and live being None or not?",
-        "For a patch walk through the declared fields: what differs from live goes in; dicts "
-        "within dicts are compared in the same way (a small recursive function helps).",
-        "Then the fields of last_applied: those that are no longer declared, and still live, go "
-        "into the patch as None. Whatever is only in live belongs to others. An empty patch means "
-        '("keep", None).',
-    ],
+    Judge(
+        OnPaper,
+        plan,
+        _cases,
+        f"{CASES} cases on paper, and a story of applies in a running cluster.",
+        tries=500,
+        pace=100,
+        then=_live,
+    ),
 )

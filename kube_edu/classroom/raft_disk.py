@@ -2,60 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from kube_edu.classroom.checkers.raft_safety import leader_completeness
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import prose
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_member import Disk
-from kube_edu.classroom.raft_plans import blackout, mixed, rivals, weather
-from kube_edu.classroom.raft_search import Search, holds, live, safe
+from kube_edu.classroom.raft_plans import blackout, rivals, weather
+from kube_edu.classroom.raft_search import Played, exercise, holds, live, safe
 from kube_edu.raft import HardState, RaftNode
 from kube_edu.viz.tables import Table
 
-SEEDS = 50
 NEEDED = ("term", "vote", "log")
 
 Object = dict[str, Any]
+Survives = Callable[[Object], Object]
 Keep = Callable[[RaftNode, Disk], Disk]
 
-FORGETS = {
-    ("term", "vote", "log"): "it forgets everything: a member that comes back votes again in the "
-    "same term, and has lost entries that it said it had.",
-    ("vote",): "it forgets its vote: back from a crash it votes again in the same term, for "
-    "somebody else, and two lead.",
-    ("term",): "it forgets its term: back from a crash it lives in the past, takes a term in which "
-    "it has voted for a new one, and votes again.",
-    ("term", "vote"): "it forgets term and vote: back from a crash it votes again in a term in "
-    "which it has voted already.",
-    ("log",): "it forgets its log: it has told the leader that the entries are on its disk, and "
-    "the leader counted on it when it committed them.",
-}
-PARTS = {
-    "term": ("yes", "else it takes a term in which it has voted for a new one"),
-    "vote": ("yes", "else it votes twice in one term"),
-    "log": ("yes", "else what the leader has counted on is gone"),
-    "commit": ("may be", "the leader will tell it again (etcd keeps it, to be ready sooner)"),
-    "role": ("no", "who comes back begins as a follower"),
-    "leader": ("no", "there may be another by now; its heartbeat will tell"),
-    "votes": ("no", "they belong to an election that may be long over"),
-    "election_elapsed": ("no", "it would be written at every tick, and is worth nothing"),
-}
-"""Whether a part has to be on disk, and why."""
-EXCESS = {
-    "role": "it keeps its role: who comes back does not know what happened meanwhile. Everyone "
-    "begins as a follower.",
-    "leader": "it keeps who led: there may be another by now. It will hear of the leader, or stand "
-    "for election.",
-    "votes": "it keeps the votes it was given: they belong to an election that may be long over. "
-    "It stands again, in a new term, if nobody leads.",
-    "election_elapsed": "it writes to disk at every tick of the clock: how long it has waited is "
-    "worth nothing after a crash, and every sync costs time.",
-}
+REASONS = prose("04-raft-elections")["reasons"]["survives"]
+FORGETS, KEEPS, PARTS = REASONS["forgets"], REASONS["keeps"], REASONS["parts"]
+"""Of what is missing, and of what is too much, what comes of it; and of each part of the state,
+whether it has to be on disk, and why."""
 
 EXAMPLE = {
     "term": 3,
@@ -70,23 +40,26 @@ EXAMPLE = {
 """What the student's function is given."""
 
 
-def judge_survives(answer: Callable[..., Any], report: Report) -> Verdict:
-    """Power cuts in the middle of elections and after commits: a member comes back with what it
-    kept."""
-    guard = Guard(answer)
-    kept = _kept(guard, EXAMPLE)
-    missing = tuple(name for name in NEEDED if name not in kept)
+class PowerCuts(Played):
+    """In the middle of elections and after commits: a member comes back with what it kept."""
+
     checks = (holds(leader_completeness), safe, live)  # what is lost is told first
-    search = Search(lambda plan: World(plan, keep=_keeper(guard)), World, checks)
-    found = search.find(mixed(SEEDS, (rivals, 3), (blackout, 3), (rivals, 5), (weather, 3)), report)
-    forgets = f"it forgets {' and '.join(missing)}: each stands for a promise that it gave."
-    reason = FORGETS.get(missing, forgets) if missing else ""
-    if found is not None:
-        return search.verdict(found, reason or found.failing.reason)
-    excess = [name for name in kept if name in EXCESS]
-    if missing or excess:
-        return failed(reason or EXCESS[excess[0]], figure=_compared(kept))
-    return passed(f"{SEEDS} clusters with power cuts: nobody votes twice, and nothing is lost.")
+
+    @staticmethod
+    def reference(state: Object) -> Object:
+        return {name: state[name] for name in (*NEEDED, "commit")}
+
+    def played_by(self, answer: Survives) -> World:
+        return World(self.plan, keep=_keeper(Guard(answer)))
+
+    @staticmethod
+    def exam(answer: Survives) -> tuple[str, Table]:
+        kept = _kept(Guard(answer), EXAMPLE)
+        missing = [name for name in NEEDED if name not in kept]
+        excess = [KEEPS[name] for name in kept if name in KEEPS]
+        forgets = f"it forgets {' and '.join(missing)}: each stands for a promise that it gave."
+        reason = FORGETS.get(" ".join(missing), forgets) if missing else "".join(excess[:1])
+        return reason, _compared(kept)
 
 
 def _compared(kept: list[str]) -> Table:
@@ -125,11 +98,7 @@ def _keeper(guard: Guard) -> Keep:
 
 def _kept(guard: Guard, state: Object) -> list[str]:
     """The names of what is kept."""
-    result = guard.call(copy.deepcopy(state))
-    if not isinstance(result, dict):
-        raise guard.slip(
-            f"it should return a dict with a part of state, and returned {type(result).__name__}"
-        )
+    result = guard.ask(dict, "a dict with a part of state", state)
     for name, value in result.items():
         if name not in state:
             raise guard.slip(f"it keeps {name!r}, and there is no such thing in state")
@@ -138,14 +107,9 @@ def _kept(guard: Guard, state: Object) -> list[str]:
     return list(result)
 
 
-SURVIVES = Exercise(
+SURVIVES = exercise(
+    PowerCuts,
     "survives",
-    judge_survives,
-    [
-        "Go through the parts of state one by one: if a member that comes back did not know it, "
-        "could it break a promise that it gave before? If not, it need not be on disk.",
-        "It gave its vote in a term: so it must know the term, and the vote. It said that it has "
-        "entries: so it must have them. All else it can learn again.",
-        'return {name: state[name] for name in ("term", "vote", "log")}',
-    ],
-)
+    "with power cuts: nobody votes twice, and nothing is lost.",
+    (rivals, 3), (blackout, 3), (rivals, 5), (weather, 3),
+)  # fmt: skip

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plan import Plan, names
-from kube_edu.classroom.raft_plans import halves, losses, mixed, rivals
-from kube_edu.classroom.raft_search import Search
+from kube_edu.classroom.raft_plan import names
+from kube_edu.classroom.raft_plans import halves, losses, rivals
+from kube_edu.classroom.raft_search import Played, exercise
+from kube_edu.classroom.trial import Reasons
 from kube_edu.raft import ConfState, RaftNode
 
-SEEDS = 50
 LARGEST = 7
 """Clusters of up to so many members are tried on paper."""
 
 Enough = Callable[[list[str], list[str]], bool]
-
-
-def judge_enough(answer: Callable[..., Any], report: Report) -> Verdict:
-    """Let it decide every election (and every other question that wants a majority)."""
-    enough = _guarded(answer)
-    search = Search(lambda plan: _world(plan, enough), World)
-    reason = _misconception(enough)
-    plans = mixed(SEEDS, (halves, 4), (losses, 3), (halves, 5), (losses, 5), (rivals, 3))
-    found = search.find(plans, report)
-    if found is not None:
-        return search.verdict(found, reason or found.failing.reason)
-    if reason:
-        return failed(reason)
-    return passed(f"{SEEDS} clusters of 3 to 5 members: never two leaders in a term, never none.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,75 +31,50 @@ class CountedBy(ConfState):
         return self.enough(list(names), list(self.voters))
 
 
-def _world(plan: Plan, enough: Enough) -> World:
-    def make(name: str, members: tuple[str, ...], **settings: Any) -> RaftNode:
-        node = RaftNode(name, members, **settings)
-        node.conf = CountedBy(voters=members, enough=enough)
-        return node
+class Elected(Played):
+    """The answer decides every election (and every other question that wants a majority)."""
 
-    return World(plan, make=make)
+    @staticmethod
+    def reference(yes: list[str], members: list[str]) -> bool:
+        return 2 * len(yes) > len(members)
+
+    def played_by(self, answer: Enough) -> World:
+        enough = _guarded(answer)
+
+        def make(name: str, members: tuple[str, ...], **settings: Any) -> RaftNode:
+            node = RaftNode(name, members, **settings)
+            node.conf = CountedBy(voters=members, enough=enough)
+            return node
+
+        return World(self.plan, make=make)
+
+    @staticmethod
+    def exam(answer: Enough) -> tuple[str, None]:
+        return _misconception(_guarded(answer)), None
 
 
-def _guarded(answer: Callable[..., Any]) -> Enough:
+def _guarded(answer: Enough) -> Enough:
     guard = Guard(answer)
-    known: dict[tuple[tuple[str, ...], int], bool] = {}
 
-    def enough(yes: list[str], members: list[str]) -> bool:
-        key = tuple(yes), len(members)
-        if key not in known:
-            result = guard.call(yes, members)
-            if not isinstance(result, bool):
-                kind = type(result).__name__
-                raise guard.slip(f"it should return True or False, and returned {kind}")
-            known[key] = result
-        return known[key]
+    @cache
+    def enough(yes: tuple[str, ...], members: tuple[str, ...]) -> bool:
+        return guard.ask(bool, "True or False", list(yes), list(members))
 
-    return enough
+    return lambda yes, members: enough(tuple(yes), tuple(members))
 
 
-WAYS: tuple[tuple[Callable[[int, int], bool], str], ...] = (
-    (
-        lambda yes, size: 2 * yes >= size,
-        "2 of 4 is half, and not a majority: the other half can do the same, and then two lead in "
-        "one term.",
-    ),
-    (
-        lambda yes, size: yes >= 2,
-        "it counts to two, whatever the size of the cluster: two of three are a majority, two of "
-        "five are not. Two groups could both decide.",
-    ),
-    (
-        lambda yes, size: yes >= size // 2,
-        "it rounds half of the members down: 1 of 3 is not a majority, and a member that is cut "
-        "off would make itself leader.",
-    ),
-    (
-        lambda yes, size: yes >= round(size / 2),
-        "2 of 5 are not a majority (look at how Python rounds: round(2.5) is 2): the others could "
-        "decide something else.",
-    ),
-    (
-        lambda yes, size: yes >= 1,
-        "a single vote is enough for it, and a candidate has that from the start: each could make "
-        "itself leader.",
-    ),
-    (
-        lambda yes, size: yes >= size,
-        "it wants the vote of every member: as soon as one is down, nobody can be elected any "
-        "more. A majority is enough, for any two majorities have a member in common.",
-    ),
-    (
-        lambda yes, size: yes > size // 2 + 1,
-        "it wants one vote more than a majority: that is safe, but a cluster of three stands no "
-        "failure any more, and one of five a single one.",
-    ),
-    (
-        lambda yes, size: 3 * yes >= 2 * size,
-        "it wants two thirds: that is safe, but more than is needed, and a cluster of five stands "
-        "one failure, where it could stand two. Any two majorities have a member in common.",
-    ),
-)
-"""Other ways to count, and what each leads to."""
+WAYS: dict[str, Callable[[int, int], bool]] = {
+    "half": lambda yes, size: 2 * yes >= size,
+    "two": lambda yes, size: yes >= 2,
+    "half, rounded down": lambda yes, size: yes >= size // 2,
+    "half, rounded": lambda yes, size: yes >= round(size / 2),
+    "one": lambda yes, size: yes >= 1,
+    "all": lambda yes, size: yes >= size,
+    "one more": lambda yes, size: yes > size // 2 + 1,
+    "two thirds": lambda yes, size: 3 * yes >= 2 * size,
+}
+"""Other ways to count."""
+because = Reasons("04-raft-elections", "enough")
 
 
 def _misconception(enough: Enough) -> str:
@@ -121,31 +82,20 @@ def _misconception(enough: Enough) -> str:
     count, in the smallest cluster."""
     cases = [(yes, size) for size in range(3, LARGEST + 1) for yes in range(1, size + 1)]
     counted = [enough(list(names(size)[:yes]), list(names(size))) for yes, size in cases]
-    for way, told in WAYS:
+    for name, way in WAYS.items():
         if counted == [way(yes, size) for yes, size in cases]:
-            return told
+            return because(name).reason
     for (yes, size), says in zip(cases, counted, strict=True):
         if says and 2 * yes <= size:
-            return (
-                f"{yes} of {size} votes are enough for it: those that are left could elect another "
-                "leader in the same term."
-            )
+            return because("too few", yes=yes, size=size).reason
         if not says and 2 * yes > size:
-            return (
-                f"{yes} of {size} are a majority, and it says that they are not: with "
-                f"{size - yes} down nobody is elected, though those that are left could."
-            )
+            return because("too many", yes=yes, size=size, down=size - yes).reason
     return ""
 
 
-ENOUGH = Exercise(
+ENOUGH = exercise(
+    Elected,
     "enough",
-    judge_enough,
-    [
-        "Any two groups that may each decide have to have a member in common. How large must they "
-        "be, so that this is always so?",
-        "More than half of all members: not of those that answer, and not just half. "
-        "len(members) says how many there are.",
-        "Whole numbers are safest: 2 * len(yes) > len(members).",
-    ],
-)
+    "of 3 to 5 members: never two leaders in a term, never none.",
+    (halves, 4), (losses, 3), (halves, 5), (losses, 5), (rivals, 3),
+)  # fmt: skip

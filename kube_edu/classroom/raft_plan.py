@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from kube_edu.classroom.search import without_one
 
 MICRO = 1_000_000
 TICK = 100_000
@@ -11,6 +14,10 @@ LATENCY = (4_000, 24_000)
 """The fastest and the slowest way of a message, in microseconds."""
 DELAY = 150_000
 """What a delayed message takes longer."""
+
+
+ACTS = ("time out", "propose", "crash", "restart", "cut off", "cut", "heal", "drop", "delay",
+        "duplicate", "compact", "remove")  # fmt: skip
 
 
 def names(count: int) -> tuple[str, ...]:
@@ -70,3 +77,31 @@ class Plan:
     """What members have on disk when the run begins: the term of each entry. A member's own term
     is then the greatest of `terms` and of its log."""
     terms: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        many = f"{len(self.members)} members, {len(self.acts)} disturbances"
+        return f"seed {self.seed}, {many}"
+
+    def in_words(self, until: float) -> str:
+        """What is done up to then, line by line."""
+        lines = []
+        if any(self.logs.values()):
+            each = [f"{name}: {' '.join(map(str, self.logs[name]))}" for name in self.members]
+            lines.append("  logs at the start (terms of the entries)  " + ";  ".join(each))
+        acts = [f"  {act}" for act in self.acts if act.at <= until] or ["  no disturbance at all"]
+        return "\n".join([f"the smallest run ({self}):", *lines, *acts])
+
+    def simpler(self) -> Iterator[Plan]:
+        """In half the time; without one act; without one member, where it has no part in it;
+        without the last entry of one log."""
+        yield replace(self, seconds=round(self.seconds / 2, 2))
+        for acts in without_one(self.acts):
+            yield replace(self, acts=acts)
+        concerned = {name for act in self.acts for name in act.who}
+        for members in without_one(self.members):
+            if len(members) >= 3 and concerned & {*self.members} <= {*members}:
+                logs = {name: log for name, log in self.logs.items() if name in members}
+                yield replace(self, members=members, logs=logs)
+        for name, log in self.logs.items():
+            if log:
+                yield replace(self, logs={**self.logs, name: log[:-1]})

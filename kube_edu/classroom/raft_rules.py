@@ -7,23 +7,22 @@ the same way; then it is drawn, and goes on, to see what comes of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 from kube_edu.classroom.checkers.raft_safety import check as check_promises
-from kube_edu.classroom.exercise import Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import Guard, untouched
-from kube_edu.classroom.parting import parting
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_scenes import random_plans
-from kube_edu.classroom.search import first_failing, shrink, without_one
+from kube_edu.classroom.trial import Answer, Failure, Judge, Trial
 from kube_edu.raft import Rules
-from kube_edu.trace import Event
+from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.logs import LogMark, LogRow, log_rows, logs
+from kube_edu.viz.logs import LogRow, log_rows, logs
 from kube_edu.viz.space_time import space_time
 
 SEEDS = 50
@@ -33,49 +32,49 @@ ROWS = 20
 """Of the space-time diagram: the last moments before the wrong step are what matters."""
 
 
-@dataclass(frozen=True)
-class Wrong:
-    """A call that went wrong. `about` names the misconception in a few words, `reason` is a
-    sentence on this very case, and the logs show it."""
+class RuleRun(Trial):
+    """A run of a plan, in which one rule is the student's; subclasses say which."""
 
-    about: str
-    reason: str
-    rows: Sequence[LogRow] = ()
-    marks: Sequence[LogMark] = ()
+    trace: Trace
 
-
-class Trial:
-    """A run of a plan, in which one rule is the student's."""
-
-    def __init__(self, plan: Plan, watch: Watch, guard: Guard) -> None:
+    def __init__(self, plan: Plan, answer: Answer) -> None:
         self.plan = plan
-        self.wrong: Wrong | None = None
-        self.at = 0
+        self.guard = Guard(answer)
+        self.wrong: Failure | None = None
+        """`kind` is the misconception, `at` the places in the logs that show it."""
+        self.rows: Sequence[LogRow] = ()
+        self.step = 0
         """Where in the trace the wrong call was made."""
         self.until = 0.0
-        self.world = World(plan, watch(self, guard))
+        self.world = World(plan, self.rules())
+        self.trace = self.world.trace
 
-    def run(self) -> Trial | None:
-        """Up to the first call that goes wrong; None if none does."""
+    @abstractmethod
+    def rules(self) -> Rules:
+        """Ours, but for the student's, whose calls are watched."""
+
+    def run(self) -> Failure | None:
+        """Up to the first call that goes wrong."""
         self.world.run(self.plan.seconds, until=lambda: self.wrong is not None)
         self.until = self.world.now
-        return self if self.wrong is not None else None
+        return self.wrong
 
-    def found(self, wrong: Wrong | None) -> None:
-        """Note the first call that went wrong."""
+    def found(self, wrong: Failure | None, rows: Sequence[LogRow] = ()) -> None:
+        """Note the first call that went wrong, with the logs at the time."""
         if wrong is not None and self.wrong is None:
-            self.wrong, self.at = wrong, len(self.world.trace) - 1
+            self.wrong, self.step = wrong, len(self.trace) - 1
+            self.rows = rows or world_rows(self.world)
 
-    def step(self) -> int:
+    def _seen(self) -> int:
         """Where in the trace to see it: what the call wrote or committed, or what led to it."""
-        called = self.world.trace[self.at]
+        called = self.trace[self.step]
         there = (
             number
-            for number in range(self.at, min(self.at + 12, len(self.world.trace)))
-            if self.world.trace[number][:2] == called[:2]
-            and self.world.trace[number].kind in ("raft.append", "raft.commit")
+            for number in range(self.step, min(self.step + 12, len(self.trace)))
+            if self.trace[number][:2] == called[:2]
+            and self.trace[number].kind in ("raft.append", "raft.commit")
         )
-        return next(there, self.at)
+        return next(there, self.step)
 
     @cached_property
     def what_comes_of_it(self) -> str:
@@ -87,71 +86,34 @@ class Trial:
             return f"{broken.time:.2f} s  {broken.promise}: {broken.reason}"
         return self.world.broken
 
-    @cached_property
-    def parting(self) -> str:
-        """The first step at which the run parts from that with our rules, in words."""
-        reference = World(self.plan)
-        reference.run(self.world.now)
-        return parting(self.world.trace, reference.trace, _telling)
-
-
-Watch = Callable[[Trial, Guard], Rules]
-"""Makes the rules of a world: ours, but for the student's, whose calls it watches."""
-
-
-def judge_rule(
-    watch: Watch, first: Sequence[Plan], answer: Callable[..., Any], report: Report
-) -> Verdict:
-    """Put the answer to the test in the given runs, and in many that chance makes."""
-    guard = Guard(answer)
-    tried = 0
-
-    def judge(plan: Plan) -> Trial | None:
-        nonlocal tried
-        tried += 1
-        report(
-            f"run {tried} of {len(first) + SEEDS}: {len(plan.members)} members, seed {plan.seed}"
+    def alike(self, other: RuleRun) -> bool:
+        """Do they go wrong in the same way, and does as much come of it?"""
+        assert self.wrong is not None and other.wrong is not None
+        return self.wrong.kind == other.wrong.kind and (
+            not other.what_comes_of_it or bool(self.what_comes_of_it)
         )
-        return Trial(plan, watch, guard).run()
 
-    found = first_failing([*first, *random_plans(SEEDS)], judge)
-    if found is None:
-        return passed(f"{tried} runs with crashes, cuts and lost, late and doubled messages.")
-    first_found = found[1]
+    def details(self) -> Sequence[str]:
+        then = self.what_comes_of_it
+        run = self.plan.in_words(self.plan.seconds if then else self.until)
+        return [run, f"and what comes of it:\n  {then}" if then else ""]
 
-    def same(plan: Plan) -> Trial | None:
-        trial = Trial(plan, watch, guard).run()
-        return trial if trial is not None and _alike(trial, first_found) else None
-
-    report("making the run smaller …")
-    plan, trial = shrink(found, _smaller, same, tries=120)
-    return _explained(plan, trial)
-
-
-def _alike(trial: Trial, other: Trial) -> bool:
-    """Do they go wrong in the same way, and does as much come of it?"""
-    assert trial.wrong is not None and other.wrong is not None
-    return (
-        trial.wrong.about == other.wrong.about
-        and (not other.what_comes_of_it or bool(trial.what_comes_of_it))
-        and (not other.parting or bool(trial.parting))
-    )
+    def drawn(self) -> tuple[Figure, Figure]:
+        wrong = self.wrong
+        assert wrong is not None
+        return (
+            logs("The logs at the step that goes wrong", self.rows, wrong.at),
+            space_time(self.trace, "The run up to that step", mark=self._seen(),
+                       members=self.plan.members, why=wrong.kind, rows=ROWS),
+        )  # fmt: skip
 
 
-def _explained(plan: Plan, trial: Trial) -> Verdict:
-    wrong = trial.wrong
-    assert wrong is not None
-    then = trial.what_comes_of_it
-    acts_until = plan.seconds if then else trial.until
-    details = [f"the smallest run (seed {plan.seed}):\n{_in_words(plan, acts_until)}"]
-    if trial.parting:
-        details.append(trial.parting)
-    if then:
-        details.append(f"and what comes of it:\n  {then}")
-    figures = [logs("The logs at the step that goes wrong", wrong.rows, wrong.marks)]
-    figures.append(space_time(trial.world.trace, "The run up to that step", mark=trial.step(),
-                              members=plan.members, why=wrong.about, rows=ROWS))  # fmt: skip
-    return failed(wrong.reason, *details, figure=tuple(figures))
+def exercise(run: type[RuleRun], reference: Answer, *first: Plan) -> Exercise:
+    """An exercise of lab 05: the answer is put to the test in the given runs, and in many that
+    chance makes."""
+    praise = "{runs} runs with crashes, cuts and lost, late and doubled messages."
+    plans = lambda: [*first, *random_plans(SEEDS)]  # noqa: E731
+    return Exercise(reference.__name__, Judge(run, reference, plans, praise, _telling))
 
 
 def _telling(event: Event) -> Any:
@@ -162,41 +124,6 @@ def _telling(event: Event) -> Any:
         hidden = ("message",)
         return event.host, tuple((k, str(v)) for k, v in event.fields.items() if k not in hidden)
     return None
-
-
-def _in_words(plan: Plan, until: float) -> str:
-    lines = []
-    if any(plan.logs.values()):
-        each = [f"{name}: {' '.join(map(str, plan.logs.get(name, ())))}" for name in plan.members]
-        lines.append("  logs at the start (terms of the entries)  " + ";  ".join(each))
-    acts = [f"  {act}" for act in plan.acts if act.at <= until]
-    return "\n".join(lines + (acts or ["  no disturbance at all"]))
-
-
-def _smaller(plan: Plan) -> Iterator[Plan]:
-    """Without one act; without one member, where it has no part in it; without the last entry of
-    one log."""
-    for acts in without_one(plan.acts):
-        yield replace(plan, acts=acts)
-    concerned = {name for act in plan.acts for name in act.who}
-    for name in plan.members[::-1]:
-        if name not in concerned and len(plan.members) > 3:
-            yield replace(
-                plan,
-                members=tuple(member for member in plan.members if member != name),
-                logs={member: log for member, log in plan.logs.items() if member != name},
-            )
-    for name, log in plan.logs.items():
-        if log:
-            yield replace(plan, logs={**plan.logs, name: log[:-1]})
-
-
-def number(guard: Guard, *arguments: Any) -> int:
-    """What the student's function answers, where an index is due."""
-    answer = guard.call(*arguments)
-    if not isinstance(answer, int) or isinstance(answer, bool):
-        raise guard.slip(f"it returned {answer!r:.40}: the index of an entry is a number")
-    return answer
 
 
 def rules_by(*answers: Callable[..., Any]) -> dict[str, Callable[..., Any]]:

@@ -1,5 +1,5 @@
-"""Lab 05: runs of Raft worth a look. Figures 7 and 8 of the paper as plans of a small world, and
-runs that chance makes, with logs that differ as after many terms."""
+"""Runs of Raft worth a look: those that prose/plans.yaml tells of, and runs that chance makes, with
+logs that differ as after many terms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from kube_edu.classroom.raft_plan import Act, Plan, names
+from kube_edu.classroom.exercise import prose
+from kube_edu.classroom.raft_plan import ACTS, Act, Plan, names
 
 Terms = tuple[int, ...]
 """A log, as the terms of its entries."""
@@ -15,64 +16,30 @@ Terms = tuple[int, ...]
 LARGE = " " * 600_000
 """A value so large that it fills a message by itself (etcd sends a megabyte at most in one)."""
 
-FIGURE_7 = Plan(
-    seed=7,
-    members=("L", "a", "b", "c", "d", "e", "f"),
-    logs={
-        "L": (1, 1, 1, 4, 4, 5, 5, 6, 6, 6),
-        "a": (1, 1, 1, 4, 4, 5, 5, 6, 6),
-        "b": (1, 1, 1, 4),
-        "c": (1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 6),
-        "d": (1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7),
-        "e": (1, 1, 1, 4, 4, 4, 4),
-        "f": (1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3),
-    },
-    terms=dict.fromkeys(("L", "a", "b", "c", "d", "e", "f"), 7),
-    acts=(Act(0.1, "time out", ("L",)),),
-    seconds=0.6,
-    pre_vote=False,
-)
-"""The leader of term 8 comes to power, and finds these logs (Figure 7; the paper's possible
-followers (a) to (f))."""
+
+def scene(name: str) -> Plan:
+    """A run that prose/plans.yaml tells of."""
+    told = dict(prose("plans")[name])
+    who = told.pop("members", 3)
+    members = names(who) if isinstance(who, int) else tuple(who.split())
+    logs = {name: tuple(map(int, log.split())) for name, log in told.pop("logs", {}).items()}
+    terms = dict.fromkeys(members, int(told.pop("term"))) if "term" in told else {}
+    acts = tuple(map(_act, told.pop("acts", ())))
+    return Plan(members=members, acts=acts, logs=logs, terms=terms, **told)
 
 
-def _silence(at: float, source: str, *targets: str, seconds: float) -> tuple[Act, ...]:
-    return tuple(Act(at, "drop", (source, target), seconds=seconds) for target in targets)
+def _act(line: str) -> Act:
+    """When, what, who, a command, and for how long: `0.3 cut off etcd-1 etcd-2 for 1 s`."""
+    line, _, seconds = line.partition(" for ")
+    at, _, rest = line.partition(" ")
+    what = next(what for what in ACTS if rest.startswith(what))
+    who, data = rest.removeprefix(what).split(), ""
+    if what == "propose":
+        who, data = who[:1], " ".join(who[1:]).replace(" (large)", LARGE)
+    return Act(float(at), what, tuple(who), float(seconds.removesuffix(" s") or 0), data=data)
 
 
-FIGURE_8 = Plan(
-    seed=8,
-    members=names(5),
-    acts=(
-        Act(0.10, "time out", ("etcd-3",)),
-        # (a) etcd-1 leads in term 2, and gets its entries to etcd-2 only
-        Act(0.40, "time out", ("etcd-1",)),
-        *_silence(0.402, "etcd-1", "etcd-3", "etcd-4", "etcd-5", seconds=0.5),
-        Act(0.60, "propose", ("etcd-1",), data="x=1" + LARGE),
-        Act(0.75, "crash", ("etcd-1",)),
-        # (b) etcd-5 leads in term 3, and gets its entries to nobody
-        Act(0.80, "time out", ("etcd-5",)),
-        *_silence(0.802, "etcd-5", "etcd-2", "etcd-3", "etcd-4", seconds=0.3),
-        Act(0.95, "propose", ("etcd-5",), data="x=2"),
-        Act(1.00, "crash", ("etcd-5",)),
-        # (c) etcd-1 leads again, in term 4, and gets its entry 2 to etcd-3
-        Act(1.05, "restart", ("etcd-1",)),
-        Act(1.10, "time out", ("etcd-1",)),
-        Act(1.20, "time out", ("etcd-1",)),
-        *_silence(1.202, "etcd-1", "etcd-4", seconds=0.6),
-        *_silence(1.29, "etcd-1", "etcd-2", "etcd-3", seconds=0.6),
-        Act(1.45, "crash", ("etcd-1",)),
-        # (d) etcd-5 leads in term 5, and its entries take the place of those
-        Act(1.50, "restart", ("etcd-5",)),
-        Act(1.55, "time out", ("etcd-5",)),
-        Act(1.65, "time out", ("etcd-5",)),
-        Act(2.00, "restart", ("etcd-1",)),
-    ),
-    seconds=2.4,
-    pre_vote=False,
-    check_quorum=False,
-)
-"""Why an entry of an older term is not committed by counting (Figure 8)."""
+FIGURE_7, FIGURE_8 = scene("figure 7"), scene("figure 8")
 
 
 def random_plans(count: int) -> Iterator[Plan]:

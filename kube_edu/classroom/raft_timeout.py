@@ -4,52 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
-from kube_edu.classroom.raft_plans import bereaved, healthy, mixed, slow_network
-from kube_edu.classroom.raft_search import Failing, Search, live, safe
+from kube_edu.classroom.raft_plans import bereaved, healthy, slow_network
+from kube_edu.classroom.raft_search import Failing, Played, exercise, live, safe
+from kube_edu.classroom.trial import Reasons
 from kube_edu.raft import Rules
-from kube_edu.raft import rules as ours
+from kube_edu.raft.rules import election_timeout
+from kube_edu.viz.figure import Figure
 from kube_edu.viz.patience import patience
 
-SEEDS = 50
+because = Reasons("04-raft-elections", "election_timeout")
+
 DRAWS = 200
 TICKS = 10
 
 Timeout = Callable[[Random, int], int]
-
-
-def judge_timeout(answer: Callable[..., Any], report: Report) -> Verdict:
-    """All members go by it: in health, after the loss of a leader, and in a slow network."""
-    guard = Guard(answer)
-    report("drawing …")
-    drawn = [_draw(guard, Random(seed), TICKS) for seed in range(DRAWS)]
-    if drawn != [_draw(guard, Random(seed), TICKS) for seed in range(DRAWS)]:
-        return failed(
-            "asked twice with the same random source, it answers differently: it draws from "
-            "elsewhere, or remembers. Draw from the `random` that you are given, and keep nothing: "
-            "else no run could be repeated."
-        )
-    search = Search(
-        lambda plan: World(plan, Rules(election_timeout=_forwarded(guard))),
-        lambda plan: World(plan, Rules(election_timeout=_forwarded(ours.election_timeout))),
-        (safe, undisturbed, live),
-    )
-    found = search.find(mixed(SEEDS, (slow_network, 3), (healthy, 3), (bereaved, 5)), report)
-    reason, ticks, sample = _misconception(guard, drawn)
-    figure = patience("The time-outs that it draws", sample, ticks)
-    if found is not None:
-        return search.verdict(found, reason or found.failing.reason, figure)
-    if reason:
-        return failed(reason, figure=figure)
-    return passed(
-        f"{SEEDS} clusters: a leader that is well stays, one that is lost is soon replaced, and "
-        "split votes are resolved even where messages are slow."
-    )
 
 
 def undisturbed(world: World) -> Failing | None:
@@ -66,72 +38,65 @@ def undisturbed(world: World) -> Failing | None:
     return None
 
 
-def _forwarded(rule: Guard | Timeout) -> Timeout:
-    """The rule, with a random source of its own at each call (a Guard hands out copies)."""
+class Waited(Played):
+    """All members go by the answer: in health, after the loss of a leader, in a slow network."""
 
-    def timeout(random: Random, ticks: int) -> int:
-        source = Random(random.getrandbits(32))
-        return _draw(rule, source, ticks) if isinstance(rule, Guard) else rule(source, ticks)
+    checks = (safe, undisturbed, live)
+    reference = staticmethod(election_timeout)
 
-    return timeout
+    def played_by(self, answer: Timeout) -> World:
+        guard = Guard(answer)
+
+        def timeout(random: Random, ticks: int) -> int:
+            """With a random source of its own at each call, for a Guard hands out copies."""
+            return _draw(guard, Random(random.getrandbits(32)), ticks)
+
+        return World(self.plan, Rules(election_timeout=timeout))
+
+    @staticmethod
+    def exam(answer: Timeout) -> tuple[str, Figure]:
+        guard = Guard(answer)
+        drawn = [_draw(guard, Random(seed), TICKS) for seed in range(DRAWS)]
+        if drawn != [_draw(guard, Random(seed), TICKS) for seed in range(DRAWS)]:
+            raise guard.slip(because("not repeated").reason)
+        reason, ticks, sample = _misconception(guard, drawn)
+        return reason, patience("The time-outs that it draws", sample, ticks)
 
 
 def _draw(guard: Guard, random: Random, ticks: int) -> int:
-    value = guard.call(random, ticks)
-    if isinstance(value, bool) or not isinstance(value, int):
-        kind = type(value).__name__
-        raise guard.slip(f"it should return a whole number of ticks, and returned {kind}")
-    return value
+    return guard.ask(int, "a whole number of ticks", random, ticks)
 
 
 def _misconception(guard: Guard, drawn: list[int]) -> tuple[str, int, list[int]]:
     """What is wrong with the time-outs, if anything is, and for how many ticks one sees it."""
-    longer = [_draw(guard, Random(seed), 5 * TICKS) for seed in range(DRAWS)]
-    if min(longer) < 5 * TICKS <= 5 * min(drawn) or len(set(longer)) < TICKS < 2 * len(set(drawn)):
-        reason = (
-            f"it does not follow `ticks`: asked for {5 * TICKS}, it draws from {min(longer)} to "
-            f"{max(longer)}. In a slow network an operator chooses another number (etcd: "
-            "--election-timeout)."
-        )
-        return reason, 5 * TICKS, longer
-    return _too_alike_or_short_or_long(drawn), TICKS, drawn
+    ticks = 5 * TICKS
+    longer = [_draw(guard, Random(seed), ticks) for seed in range(DRAWS)]
+    if min(longer) < ticks <= 5 * min(drawn) or len(set(longer)) < TICKS < 2 * len(set(drawn)):
+        why = because("ticks", ticks=ticks, least=min(longer), most=max(longer))
+        return why.reason, ticks, longer
+    kind = _too_alike_or_short_or_long(drawn)
+    if not kind:
+        return "", TICKS, drawn
+    shortest = "a single tick" if min(drawn) == 1 else f"{min(drawn)} ticks"
+    why = because(kind, least=min(drawn), most=max(drawn), shortest=shortest,
+                  values=len(set(drawn)), ticks=TICKS, twice=2 * TICKS)  # fmt: skip
+    return why.reason, TICKS, drawn
 
 
 def _too_alike_or_short_or_long(drawn: list[int]) -> str:
     if len(set(drawn)) == 1:
-        return (
-            f"it is always the same time-out ({drawn[0]} ticks): members that lost their leader "
-            "together stand for election together, each votes for itself, and nobody has a "
-            "majority; and so again, and again."
-        )
+        return "always the same"
     if min(drawn) < TICKS:
-        shortest = "a single tick" if min(drawn) == 1 else f"{min(drawn)} ticks"
-        return (
-            f"it may be as short as {shortest}, when at least {TICKS} were asked for: one "
-            "heartbeat that is a little late, and a member stands for election though its leader "
-            "is well."
-        )
+        return "short"
     if len(set(drawn)) < TICKS // 2:
-        return (
-            f"it draws from {len(set(drawn))} values only: two members often draw the same, and "
-            "the votes are split again. The choice should be as wide as `ticks`."
-        )
-    if max(drawn) > 4 * TICKS:
-        return (
-            f"it may be as long as {max(drawn)} ticks: for so long the cluster has no leader, and "
-            f"no writes, when its leader is lost. Raft draws from {TICKS} up to {2 * TICKS}."
-        )
-    return ""
+        return "few"
+    return "long" if max(drawn) > 4 * TICKS else ""
 
 
-TIMEOUT = Exercise(
+TIMEOUT = exercise(
+    Waited,
     "election_timeout",
-    judge_timeout,
-    [
-        "If all wait equally long, all stand at the same moment. Let chance tell them apart: "
-        "`random` is a random.Random, with methods like randrange and randint.",
-        "Never less than `ticks`, or a late heartbeat costs a healthy leader its office. Never "
-        "much more than twice that, or the cluster is without a leader for long.",
-        "ticks, and on top of it something from 0 to ticks - 1: random.randrange(ticks).",
-    ],
-)
+    "in which a leader that is well stays, one that is lost is soon replaced, and split votes are "
+    "resolved even where messages are slow.",
+    (slow_network, 3), (healthy, 3), (bereaved, 5),
+)  # fmt: skip

@@ -11,9 +11,10 @@ from kube_edu import Cluster
 from kube_edu.apiserver.authorization import Access
 from kube_edu.apiserver.authorization.rbac import allows, rule_allows
 from kube_edu.apiserver.call import User
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Exercise, Verdict, failed
 from kube_edu.classroom.guard import Guard, untouched
-from kube_edu.classroom.search import first_failing, shrink, without_one
+from kube_edu.classroom.search import without_one
+from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.viz import Figure, role_graph
 
 Object = dict[str, Any]
@@ -27,6 +28,8 @@ RESOURCES = ("pods", "deployments", "secrets")
 SUBRESOURCES = ("log", "scale")
 PATHS = ("/healthz", "/healthz/etcd", "/metrics")
 
+because = Reasons("07-the-gate", "allows")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -35,37 +38,52 @@ class Case:
     roles: tuple[Rules, ...]
     access: Access
 
+    def __str__(self) -> str:
+        return f"jane asks: {asked_for(self.access)}"
 
-@dataclass(frozen=True)
-class Failure:
-    said: bool
-    role: int
-    """The first role about which the two do not agree."""
+    def simpler(self) -> Iterator[Case]:
+        for roles in without_one(self.roles):
+            yield replace(self, roles=roles)
+        for number, rules in enumerate(self.roles):
+            before, after = self.roles[:number], self.roles[number + 1 :]
+            for fewer in _smaller_rules(rules, self.access):
+                yield replace(self, roles=(*before, fewer, *after))
 
 
-def judge_allows(answer: Callable[..., Any], report: Report) -> Verdict:
-    guard = Guard(answer)
+class Asked(Trial):
+    """Every role's rules are put before the answer, and before ours."""
 
-    def judge(case: Case) -> Failure | None:
-        for number, rules in enumerate(case.roles):
-            said = guard.call(list(rules), case.access)
-            if not isinstance(said, bool):
-                raise guard.slip(f"it should return True or False, and returned {said!r:.40}.")
-            if said != allows(rules, case.access):
-                return Failure(said, number)
+    failing: Failure
+
+    def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
+        self.case, self.guard = case, Guard(answer)
+        self.said = False
+
+    def run(self) -> Failure | None:
+        access = self.case.access
+        for rules in self.case.roles:
+            self.said = self.guard.ask(bool, "True or False", list(rules), access)
+            if self.said != allows(rules, access):
+                why = _too_much(rules, access) if self.said else _too_little(rules, access)
+                return because(f"{'allows' if self.said else 'refuses'}, {why}")
         return None
 
-    found = first_failing(_cases(report), judge)
-    if found is not None:
-        case, failure = shrink(found, _smaller, judge, tries=400)
-        return _explained(case, failure)
-    report("asking a running cluster …")
-    if problem := _live(answer):
-        return failed(problem)
-    return passed(
-        f"{SEEDS} role graphs with {REQUESTS} requests each, and a running cluster: "
-        "your evaluator and ours agree about every one."
-    )
+    def details(self) -> Sequence[str]:
+        words = {True: "allowed", False: "not allowed"}
+        return [f"{self.case}\nyours: {words[self.said]}   reference: {words[not self.said]}"]
+
+    def drawn(self) -> Figure:
+        objects: list[Object] = []
+        for number, rules in enumerate(self.case.roles):
+            meta = {"name": f"role-{number + 1}"}
+            subject = {"kind": "User", "name": "jane"}
+            objects += [
+                {"kind": "ClusterRole", "metadata": meta, "rules": list(rules)},
+                {"kind": "ClusterRoleBinding", "metadata": meta, "subjects": [subject],
+                 "roleRef": {"kind": "ClusterRole", **meta}},
+            ]  # fmt: skip
+        said = self.details()[0].splitlines()
+        return role_graph(objects, "The smallest role graph that shows it", said)
 
 
 def evaluated_by(answer: Callable[..., Any]) -> dict[str, Any]:
@@ -98,23 +116,22 @@ roleRef: {kind: ClusterRole, name: view, apiGroup: rbac.authorization.k8s.io}
 """
 
 
-def _live(answer: Callable[..., Any]) -> str:
+def _live(answer: Callable[..., Any]) -> Verdict | None:
     cluster = Cluster(nodes=0, etcd_members=1, seed=7, roles=evaluated_by(answer))
     cluster.apply(GRANT)
     cluster.run_for(2)
     for command, right in LIVE.items():
         said = str(cluster.kubectl(f"{command} --as jane"))
         if right == (said.startswith("no") or "Forbidden" in said):
-            return f"in a running cluster `kubectl {command} --as jane` says: {said}"
-    return ""
+            return failed(f"in a running cluster `kubectl {command} --as jane` says: {said}")
+    return None
 
 
 # --- cases
 
 
-def _cases(report: Report) -> Iterator[Case]:
+def _cases() -> Iterator[Case]:
     for seed in range(SEEDS):
-        report(f"role graph {seed + 1} of {SEEDS}")
         random = Random(seed)
         roles = tuple(
             tuple(_rule(random) for _ in range(random.randint(1, 3)))
@@ -153,14 +170,6 @@ def _access(random: Random) -> Access:
     return Access(JANE, verb, random.choice(GROUPS), resource, subresource, "shop", name)
 
 
-def _smaller(case: Case) -> Iterator[Case]:
-    for roles in without_one(case.roles):
-        yield replace(case, roles=roles)
-    for number, rules in enumerate(case.roles):
-        for fewer in _smaller_rules(rules, case.access):
-            yield replace(case, roles=(*case.roles[:number], fewer, *case.roles[number + 1 :]))
-
-
 def _smaller_rules(rules: Rules, access: Access) -> Iterator[Rules]:
     if len(rules) > 1:
         yield from without_one(rules)
@@ -185,53 +194,6 @@ def _smaller_rule(rule: Object, access: Access) -> Iterator[Object]:
 
 
 # --- what is told
-
-TOO_MUCH = {
-    "two rules": "it takes the verb from one rule and the resource from another. A rule is a "
-    "sentence of its own: verb, group, resource and name have to be in one and the same rule.",
-    "kind": "a rule for paths says nothing about resources, and a rule for resources nothing about "
-    "paths: where access.path is set only nonResourceURLs count, and nowhere else.",
-    "path": "a path has to be the very one of the rule; only where the rule's ends in * is what "
-    "stands before that a prefix.",
-    "verb": "the verb is none of the rule's verbs.",
-    "group": "it does not look at the API group. `deployments` of the group apps and `deployments` "
-    'of the core group "" are two different resources.',
-    "subresource": "a rule for `pods` does not include `pods/log`: a subresource has to be named "
-    "itself, with the slash. (Who may read a pod may not yet read its log.)",
-    "resource": "the resource is none of the rule's resources.",
-    "no name": "a rule with resourceNames allowed a request that names no object. A list or a "
-    "create has no name, so such a rule never allows it.",
-    "star name": 'in resourceNames "*" is no wildcard: it is a name, which no object can have.',
-    "name": "it does not look at resourceNames: such a rule is about the objects of these names "
-    "alone.",
-}
-"""Why an access was not allowed, which the answer allows."""
-
-TOO_LITTLE = {
-    "two rules": "one of several rules allows it, and that is enough: look at every rule, not just "
-    "the first, and never ask that all of them agree.",
-    "path": "it is a request for a path, and the rule's nonResourceURLs name the very path.",
-    "path prefix": "a rule's path that ends in * stands for every path that begins so.",
-    "*/scale": 'in resources "*/scale" stands for the subresource scale of every resource.',
-    "star sub": 'in resources "*" stands for everything, subresources too.',
-    "star": 'a "*" in verbs, apiGroups or resources stands for every one.',
-    "subresource": 'a rule names a subresource with a slash, "pods/log"; the access has '
-    "resource and subresource apart.",
-    "name": "the object's name is in resourceNames, so the rule is about it.",
-    "plain": "verb, group and resource are all in one rule, and it has no resourceNames: that "
-    "allows it, whatever the name.",
-}
-"""Why an access was allowed, which the answer refuses."""
-
-
-def _explained(case: Case, failure: Failure) -> Verdict:
-    rules = case.roles[failure.role]
-    why = _too_much(rules, case.access) if failure.said else _too_little(rules, case.access)
-    reason = (TOO_MUCH if failure.said else TOO_LITTLE)[why]
-    words = {True: "allowed", False: "not allowed"}
-    asked = f"jane asks: {asked_for(case.access)}"
-    verdicts = f"yours: {words[failure.said]}   reference: {words[not failure.said]}"
-    return failed(reason, f"{asked}\n{verdicts}", figure=_drawn(case, (asked, verdicts)))
 
 
 def _too_much(rules: Rules, access: Access) -> str:
@@ -287,30 +249,16 @@ def asked_for(access: Access) -> str:
     )
 
 
-def _drawn(case: Case, said: Sequence[str]) -> Figure:
-    objects: list[Object] = []
-    for number, rules in enumerate(case.roles):
-        meta = {"name": f"role-{number + 1}"}
-        subject = {"kind": "User", "name": "jane"}
-        objects += [
-            {"kind": "ClusterRole", "metadata": meta, "rules": list(rules)},
-            {"kind": "ClusterRoleBinding", "metadata": meta, "subjects": [subject],
-             "roleRef": {"kind": "ClusterRole", **meta}},
-        ]  # fmt: skip
-    return role_graph(objects, "The smallest role graph that shows it", said)
-
-
 ALLOWS = Exercise(
     "allows",
-    judge_allows,
-    [
-        "One rule first: write a helper that says whether a single rule allows the access, and let "
-        "allows be any(...) of it over the rules. A rule may lack a field: rule.get(field) or [].",
-        'Verb, API group and resource each have to be listed, or "*" is. The resource is '
-        'access.resource, or f"{access.resource}/{access.subresource}" where there is a '
-        'subresource; then "*/" + access.subresource will do as well.',
-        "If the rule has resourceNames, access.name has to be one of them. And where access.path "
-        "is set, nothing of that counts but the verb and nonResourceURLs: equal, or a prefix where "
-        "the rule's path ends in *.",
-    ],
+    Judge(
+        Asked,
+        allows,
+        _cases,
+        f"{SEEDS} role graphs with {REQUESTS} requests each, and a running cluster: "
+        "your evaluator and ours agree about every one.",
+        tries=400,
+        pace=REQUESTS,
+        then=_live,
+    ),
 )

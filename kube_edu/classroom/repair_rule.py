@@ -2,115 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from kube_edu.classroom.append_rule import Page
-from kube_edu.classroom.exercise import Exercise, Report, Verdict
-from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.raft_plan import Act, Plan, names
-from kube_edu.classroom.raft_rules import Trial, Wrong, judge_rule, number, world_rows
-from kube_edu.classroom.raft_scenes import FIGURE_7
+from kube_edu.classroom.raft_rules import RuleRun, exercise
+from kube_edu.classroom.raft_scenes import FIGURE_7, scene
+from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.raft import Log, Message, Rules
 from kube_edu.raft.rules import next_index
 from kube_edu.viz.logs import LogMark
 
-BEHIND = Plan(
-    seed=3,
-    members=names(3),
-    logs={"etcd-1": (1, 1, 1, 2, 2), "etcd-2": (1, 1), "etcd-3": (1, 1, 1, 2, 2)},
-    acts=(Act(0.1, "time out", ("etcd-1",)),),
-    seconds=1.0,
-    pre_vote=False,
-)
-"""A follower that only lacks entries, and some of them are of the same term as its last."""
+because = Reasons("05-raft-replication", "next_index")
 
 
-def _watch(trial: Trial, guard: Guard) -> Rules:
-    def rule(log: Log, refusal: Message) -> int:
-        answer = number(guard, Page(log), refusal)
-        wrong = _misjudged(log, refusal, answer, next_index(log, refusal))
-        if wrong is not None:
-            marks = [LogMark(refusal.to, answer)] if answer > 0 else []
-            trial.found(replace(wrong, rows=world_rows(trial.world), marks=marks))
+class Repaired(RuleRun):
+    def rules(self) -> Rules:
+        return replace(Rules(), next_index=self._next)
+
+    def _next(self, log: Log, refusal: Message) -> int:
+        answer = self.guard.ask(int, "an index", Page(log), refusal)
+        self.found(_misjudged(log, refusal, answer, next_index(log, refusal)))
         return answer
 
-    return replace(Rules(), next_index=rule)
 
-
-def judge_repair(answer: Callable[..., Any], report: Report) -> Verdict:
-    return judge_rule(_watch, [BEHIND, FIGURE_7], answer, report)
-
-
-def _misjudged(log: Log, refusal: Message, answer: int, right: int) -> Wrong | None:
+def _misjudged(log: Log, refusal: Message, answer: int, right: int) -> Failure | None:
     """What is wrong with an answer. To send a term from its beginning is as good as ours: one
     refusal settles it (the paper's own way, at the end of section 5.3)."""
-    follower, hint, term = refusal.source, refusal.reject_hint, refusal.log_term
     begins = right
     while begins > log.first_index and log.term(begins - 1) == log.term(right - 1):
         begins -= 1
     if begins <= answer <= right:
         return None
+    follower, hint, term = refusal.source, refusal.reject_hint, refusal.log_term
+    known = because("has some" if hint else "has none", follower=follower, hint=hint, term=term,
+                    agree=right - 1)  # fmt: skip
+    return because(
+        _misconception(log, refusal, answer, right),
+        [LogMark(refusal.to, answer)] if answer > 0 else [],
+        answer=answer, last=log.last_index, known=known.reason, before=answer - 1,
+        its_term=log.term(answer - 1), term=term, follower=follower, hint=hint,
+        refused=refusal.index, agree=right - 1,
+    )  # fmt: skip
+
+
+def _misconception(log: Log, refusal: Message, answer: int, right: int) -> str:
+    hint = refusal.reject_hint
     if answer < 1:
-        return Wrong(
-            "there is no such entry",
-            f"you would send entry {answer} next. The first entry of a log is entry 1.",
-        )
+        return "there is no such entry"
     if answer > log.last_index + 1:
-        return Wrong(
-            "there is no such entry",
-            f"you would send entry {answer} next, and this log ends at {log.last_index}.",
-        )
-    known = f"{follower} has none of this log's entries."
-    if hint:
-        known = (
-            f"{follower} has an entry {hint} of term {term}, and terms never fall along a log: up "
-            "to there it has none of a later term. The logs cannot agree beyond entry "
-            f"{right - 1}."
-        )
+        return "there is no such entry yet"
     if answer == hint + 1 > right:
-        return Wrong(
-            "it does not compare the terms",
-            f"{known} Entry {answer - 1} here, which you would have it build on, is of term "
-            f"{log.term(answer - 1)}: it is refused.",
-        )
-    if answer > hint + 1 and log.term(answer - 1) <= term:
-        return Wrong(
-            "it looks at the terms alone",
-            f"this log has entries of term {term} up to entry {answer - 1}, but {follower} has "
-            f"said that the logs agree up to entry {hint} at the best. What builds on entry "
-            f"{answer - 1} is refused, again and again.",
-        )
+        return "it does not compare the terms"
+    if answer > hint + 1 and log.term(answer - 1) <= refusal.log_term:
+        return "it looks at the terms alone"
     if answer > refusal.index:
-        return Wrong(
-            "it does not go back",
-            f"{follower} lacks entry {refusal.index} of this log, and you would send entry "
-            f"{answer} next, which comes after it: that is refused again, and again.",
-        )
-    if answer > right:
-        return Wrong(
-            "it goes back a little at a time",
-            f"{known} You would try entry {answer} next, and be refused again. A log that is off "
-            "by a million entries would be mended by a million refusals.",
-        )
-    return Wrong(
-        "it goes back further than it need",
-        f"the logs may well agree up to entry {right - 1}, and you would send everything from "
-        f"entry {answer} on. In a log that is old these are many; and where they are gone already "
-        "a whole snapshot has to go instead.",
-    )
+        return "it does not go back"
+    little = answer > right
+    return "it goes back a little at a time" if little else "it goes back further than it need"
 
 
-REPAIR = Exercise(
-    "next_index",
-    judge_repair,
-    [
-        "refusal.reject_hint is the last index at which the logs may agree, as the follower sees "
-        "it. Begin there: nothing later needs to be tried.",
-        "The follower's entry at that index is of term refusal.log_term, and terms never fall "
-        "along a log. If the leader's entry there is of a later term, can the follower have it?",
-        "Go down from refusal.reject_hint while log.term(index) > refusal.log_term. Where you "
-        "stop the logs may agree; the entry after that is the next to send.",
-    ],
-)
+REPAIR = exercise(Repaired, next_index, scene("behind"), FIGURE_7)

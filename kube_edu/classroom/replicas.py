@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 from kube_edu import Cluster
-from kube_edu.classroom.exercise import Exercise, Report, Verdict, failed, passed
-from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.parting import parting
-from kube_edu.classroom.search import first_failing, shrink, without_one
+from kube_edu.classroom.exercise import Exercise, Report, Verdict, passed
+from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.search import without_one
+from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.controllers.replicaset import ReplicaSetController, manage_replicas
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, Lane, Mark, pod_lanes, timeline
@@ -22,6 +22,8 @@ Object = dict[str, Any]
 Manage = Callable[[Sequence[Object], Object, Any], Awaitable[None]]
 
 _CONTROLLER = f"system:serviceaccount:kube-system:{ReplicaSetController.account}"
+because = Reasons("02-declarative", "manage_replicas")
+
 RANDOM_CASES = 6
 SETTLE = 8.0
 """Virtual seconds after each step."""
@@ -52,19 +54,19 @@ spec:
         tolerationSeconds: 5
 """
 
-STEPS = {
-    "scale to 0": "it does not follow a smaller number",
-    "scale to 1": "it does not follow a smaller number",
-    "scale to 2": "it does not follow a changed number",
-    "scale to 4": "it does not follow a larger number",
-    "delete a pod": "a pod that is lost is not replaced",
-    "an orphan comes": "a surplus pod, adopted by its labels, is not removed",
-    "a broken orphan comes": "a surplus pod, adopted by its labels, is not removed",
-    "node-1 crashes": "the pods of a lost node are not replaced",
-    "the controller restarts": "after a restart of the controller it does not go on",
-    "the API server restarts": "after a broken watch it does not go on",
-}
-"""What can befall the cluster, and what it means if only that makes the answer fail."""
+STEPS = (
+    "scale to 0",
+    "scale to 1",
+    "scale to 2",
+    "scale to 4",
+    "delete a pod",
+    "an orphan comes",
+    "a broken orphan comes",
+    "node-1 crashes",
+    "the controller restarts",
+    "the API server restarts",
+)
+"""What can befall the cluster."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,11 @@ class Case:
     def __str__(self) -> str:
         return ", then ".join([f"{self.replicas} wanted", *self.steps])
 
-
-@dataclass(frozen=True)
-class Failure:
-    reason: str
-    cluster: Cluster
-    marks: tuple[Mark, ...]
+    def simpler(self) -> Iterator[Case]:
+        for steps in without_one(self.steps):
+            yield replace(self, steps=steps)
+        if self.replicas > 1:
+            yield replace(self, replicas=self.replicas - 1)
 
 
 FIRST_CASES = (
@@ -98,23 +99,14 @@ FIRST_CASES = (
 
 def judge_replicas(answer: Callable[..., Any], report: Report) -> Verdict:
     """Plug it into running clusters; what happens to them grows from case to case."""
-    tried = 0
-
-    def judge(case: Case) -> Failure | None:
-        nonlocal tried
-        tried += 1
-        report(f"run {tried}: {case}")
-        return _Run(case, answer).failure()
-
-    found = first_failing([*FIRST_CASES, *_random_cases()], judge)
+    cases = [*FIRST_CASES, *_random_cases()]
+    judge = Judge[Case](_Run, manage_replicas, lambda: cases, telling=_telling, tries=12)
+    well = judge.find(answer, cases[:1], report) is None
+    found = judge.find(answer, cases[1:] if well else cases, report)
     if found is None:
-        return passed(f"{tried} clusters, each with its own failures: always the right pods.")
-    case, failure = _explained(found, judge)
-    reference = _Run(case, manage_replicas)
-    reference.failure()
-    details = [f"the smallest case (seed {case.seed}): {case}"]
-    apart = parting(failure.cluster.trace, reference.cluster.trace, _telling)
-    return failed(failure.reason, *details, *([apart] if apart else []), figure=_drawn(failure))
+        return passed(f"{len(cases)} clusters, each with its own failures: always the right pods.")
+    forgets = not well or judge.find(answer, cases[:1], report) is None
+    return judge.told(found, "" if forgets else because("remembers").reason)
 
 
 def _telling(event: Event) -> Any:
@@ -125,20 +117,6 @@ def _telling(event: Event) -> Any:
     if what["user"] != _CONTROLLER or what["verb"] == "patch":
         return None
     return what["verb"], what["object"] if what["verb"] == "delete" else ""
-
-
-def _explained(
-    found: tuple[Case, Failure], judge: Callable[[Case], Failure | None]
-) -> tuple[Case, Failure]:
-    """The smallest case that fails; unless the very first, which went well, now fails too."""
-    again = judge(FIRST_CASES[0]) if found[0] != FIRST_CASES[0] else None
-    if again is None:
-        return shrink(found, _simpler, judge, tries=12)
-    reason = (
-        "it remembers what it did: the same run, done once more, goes otherwise. A controller "
-        "that restarts knows nothing but what is there: look at pods, and keep nothing."
-    )
-    return FIRST_CASES[0], replace(again, reason=reason)
 
 
 def replicas_by(answer: Callable[..., Any]) -> dict[str, Manage]:
@@ -160,7 +138,7 @@ def _in_default(manage: Manage) -> dict[str, Manage]:
     return {"replicaset.manage_replicas": either}
 
 
-class _Run:
+class _Run(Trial):
     """A cluster with the student's function in it, and all that is seen of both."""
 
     def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
@@ -171,8 +149,9 @@ class _Run:
         self._wanted = case.replicas
         roles = _in_default(self._manage)
         self.cluster = Cluster(nodes=2, etcd_members=1, seed=case.seed, roles=roles)
+        self.trace = self.cluster.trace
 
-    def failure(self) -> Failure | None:
+    def run(self) -> Failure | None:
         """Run the case until something is wrong, or to its end."""
         self.cluster.apply(REPLICASET.format(replicas=self.case.replicas))
         self._mark(f"{self.case.replicas} wanted")
@@ -182,8 +161,15 @@ class _Run:
                 self._mark(step)
                 self._do(step)
                 self._pass(SETTLE)
-        reason = self._wrong() or self._unsettled()
-        return Failure(reason, self.cluster, tuple(self.marks)) if reason else None
+        return self._wrong() or self._unsettled()
+
+    def details(self) -> Sequence[str]:
+        return [f"the smallest case (seed {self.case.seed}): {self.case}"]
+
+    def drawn(self) -> Figure:
+        since, now = self.marks[0].time, self.cluster.now
+        lanes: list[Lane] = pod_lanes(self.cluster.trace, "pods/default/", now, since)
+        return timeline("What happened to the pods", lanes[:24], self.marks)
 
     async def _manage(self, pods: Sequence[Object], replicaset: Object, control: Any) -> None:
         """The role: the student's function, with its hands watched. After a slip it does no
@@ -202,18 +188,18 @@ class _Run:
         with suppress(TimeoutError):
             self.cluster.run_until(lambda: bool(self._wrong()) or enough(), timeout=seconds)
 
-    def _wrong(self) -> str:
-        return str(self.guard.slips[0]) if self.guard.slips else ""
+    def _wrong(self) -> Failure | None:
+        return Failure("slip", str(self.guard.slips[0])) if self.guard.slips else None
 
-    def _unsettled(self) -> str:
+    def _unsettled(self) -> Failure | None:
         """Does the number of pods come to what is wanted, and stay there?"""
         self._pass(PATIENCE, lambda: self._count() == self._wanted)
         self._pass(2)
         count = self._count()
         if self._wrong() or count == self._wanted:
             return self._wrong()
-        why = STEPS[self.case.steps[-1]] if self.case.steps else "it does not make the first pods"
-        return f"{self._wanted} wanted, and {count} there for good: {why}."
+        last = self.case.steps[-1] if self.case.steps else "no pods"
+        return because(last, 0, "unsettled", wanted=self._wanted, count=count)
 
     def _count(self) -> int:
         return sum(
@@ -267,24 +253,22 @@ class _Hands:
     def create(self, replicaset: Object) -> Awaitable[None]:
         self._created += 1
         if self._created > max(self._missing, 0):
-            raise self._guard.slip(
-                f"{self._there()}, and it creates {self._created}: more than are missing."
-            )
+            raise self._slip("creates too many", there=self._there(), count=self._created)
         return self._watched(self._control.create, self._replicaset)
 
     def delete(self, pod: Object) -> Awaitable[None]:
         if not isinstance(pod, dict) or "metadata" not in pod:
-            raise self._guard.slip(f"control.delete wants a pod, and was given {pod!r:.40}.")
+            raise self._slip("deletes no pod", pod=f"{pod!r:.40}")
         name = pod["metadata"]["name"]
         if name in self._deleted:
-            raise self._guard.slip(f"it deletes pod {name} twice: then one too many stays.")
+            raise self._slip("deletes twice", name=name)
         self._deleted.append(name)
         if len(self._deleted) > max(-self._missing, 0):
-            count = len(self._deleted)
-            raise self._guard.slip(
-                f"{self._there()}, and it deletes {count}: more than are too many."
-            )
+            raise self._slip("deletes too many", there=self._there(), count=len(self._deleted))
         return self._watched(self._control.delete, pod)
+
+    def _slip(self, kind: str, **about: Any) -> Slip:
+        return self._guard.slip(because(kind, **about).reason)
 
     def _watched(self, call: Callable[[Object], Awaitable[None]], obj: Object) -> Awaitable[None]:
         async def run() -> None:
@@ -299,23 +283,19 @@ class _Hands:
     def look(self) -> None:
         """When the function has returned: is all done, and with the right pods?"""
         if self._ended < len(self._calls):
-            raise self._guard.slip("a call of control.create or control.delete was not awaited.")
-        lost = [pod for pod in self._pods if self._gone(pod) and _serves(pod)]
-        kept = [pod for pod in self._pods if not self._gone(pod) and not _serves(pod)]
+            raise self._slip("not awaited")
+        names = [pod["metadata"]["name"] for pod in self._pods]
+        ready = [pod["metadata"]["name"] for pod in self._pods if _serves(pod)]
+        lost = [name for name in ready if name in self._deleted]
+        kept = [name for name in names if name not in ready and name not in self._deleted]
         if lost and kept:
-            raise self._guard.slip(
-                f"it deletes {lost[0]['metadata']['name']}, which is Ready, and keeps "
-                f"{kept[0]['metadata']['name']}, which is not: users would notice."
-            )
+            raise self._slip("deletes the ready", lost=lost[0], kept=kept[0])
 
     def close(self) -> None:
         """Calls that nobody awaited come to nothing."""
         for call in self._calls:
             if getcoroutinestate(call) == CORO_CREATED:
                 call.close()
-
-    def _gone(self, pod: Object) -> bool:
-        return pod["metadata"]["name"] in self._deleted
 
     def _there(self) -> str:
         return f"{self._replicaset['spec']['replicas']} are wanted and {len(self._pods)} are there"
@@ -337,30 +317,4 @@ def _random_cases() -> Iterator[Case]:
         yield Case(seed, random.randint(1, 3), tuple(drawn))
 
 
-def _simpler(case: Case) -> Iterator[Case]:
-    for steps in without_one(case.steps):
-        yield replace(case, steps=steps)
-    if case.replicas > 1:
-        yield replace(case, replicas=case.replicas - 1)
-
-
-def _drawn(failure: Failure) -> Figure:
-    since = failure.marks[0].time
-    cluster = failure.cluster
-    lanes: list[Lane] = pod_lanes(cluster.trace, "pods/default/", cluster.now, since)
-    return timeline("What happened to the pods", lanes[:24], failure.marks)
-
-
-REPLICAS = Exercise(
-    "manage_replicas",
-    judge_replicas,
-    [
-        'How many are missing? replicaset["spec"]["replicas"] - len(pods). If the number is '
-        "positive create so many, if it is negative delete so many, if it is 0 do nothing. You "
-        "are called again and again; do not remember anything between calls.",
-        "Every call of control.create(replicaset) and control.delete(pod) is to be awaited: "
-        "`await control.create(replicaset)`, one for each pod.",
-        "Which pods to delete? Those that serve nobody, first: sort them by whether they have a "
-        "condition of type Ready with status True (False sorts before True).",
-    ],
-)
+REPLICAS = Exercise("manage_replicas", judge_replicas)

@@ -1,11 +1,10 @@
-"""What the exercises of lab 03 share: a store, clients whose requests are written down, and the
-search for a run that goes wrong."""
+"""What the exercises of lab 03 share: a store, and clients whose requests are written down."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,10 +13,10 @@ from typing import Any
 
 from kube_edu.classroom.etcd_client import RESULTS, TARGETS, Etcd, Unanswered, Watch, WatchAnswer
 from kube_edu.classroom.etcd_cluster import EtcdCluster
-from kube_edu.classroom.exercise import Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import Guard, Slip
-from kube_edu.classroom.parting import parting
-from kube_edu.classroom.search import first_failing, shrink, without_one
+from kube_edu.classroom.search import without_one
+from kube_edu.classroom.trial import Answer, Failure, Judge, Trial
 from kube_edu.etcd.messages import (
     Compare,
     DeleteRangeRequest,
@@ -31,6 +30,7 @@ from kube_edu.etcd.messages import (
 )
 from kube_edu.host import HttpClient
 from kube_edu.trace import Event as Step
+from kube_edu.trace import Trace
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.revisions import Rider, revisions
 
@@ -170,29 +170,25 @@ def _changed(method: str, request: Any, answer: Any) -> bool:
     return method == "put" or (method == "delete_range" and answer.deleted > 0)
 
 
-@dataclass(frozen=True)
-class Failure:
-    """`kind` tells failures apart, whatever names and numbers the reason has in it."""
-
-    kind: str
-    reason: str
-    revision: int = 0
-
-
-class Run(ABC):
+class Run(Trial):
     """One run of a student's function: subclasses say what happens in it."""
+
+    title: str
+    """Of its figure."""
+    failing: Failure | None = None
+    trace: Trace
 
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
         self.story = story
         self.guard = Guard(answer)
         self.etcd = EtcdCluster(3 if MEMBER_DIES in story.befalls else 1, story.seed)
+        self.trace = self.etcd.trace
         self.random = Random(story.seed)
         self.clients: dict[str, ClientOf] = {}
         self.deeds: list[Deed] = []
         self._busy: dict[str, bool] = {}
 
-    def failure(self) -> Failure | None:
-        """Let it happen, and look for what is wrong."""
+    def run(self) -> Failure | None:
         with suppress(Slip):
             self.happen()
         if self.guard.slips:
@@ -211,7 +207,7 @@ class Run(ABC):
 
     def tell(self, who: str, what: str) -> None:
         """Put a step on the trace, to be compared with the reference's."""
-        self.etcd.trace.record(who, "lab.step", {"what": what})
+        self.trace.record(who, "lab.step", {"what": what})
 
     def start(self, name: str, program: Callable[[], Awaitable[None]]) -> None:
         """Run a program on a client's machine; what the student's function did there that no
@@ -265,18 +261,25 @@ class Run(ABC):
         events = [event for then, event in self.history(key) if then <= revision]
         return events[-1].kv if events and events[-1].type is EventType.PUT else None
 
-    def drawn(self, title: str, failure: Failure) -> Figure:
+    def alike(self, other: Run) -> bool:
+        mine, its = self.failing, other.failing
+        return mine is not None is not its and mine.kind == its.kind
+
+    def details(self) -> Sequence[str]:
+        return [f"the smallest such run: {self.story}"]
+
+    def drawn(self) -> Figure:
         authors = {deed.revision: deed.who for deed in self.deeds if deed.revision}
-        for step in self.etcd.trace.select("etcd.apply"):
+        for step in self.trace.select("etcd.apply"):
             if step.fields["op"] == "lease_revoke":
                 authors.setdefault(step.fields["revision"], "(lease)")
         return revisions(
-            title,
+            self.title,
             self.etcd.changes(),
             riders=[watch.rider for each in self.clients.values() for watch in each.watches[-3:]],
             authors=authors,
             compacted=self.etcd.compacted,
-            wrong=failure.revision,
+            wrong=self.failing.at if self.failing else 0,
         )
 
 
@@ -303,49 +306,20 @@ class Story:
             yield replace(self, clients=self.clients - 1)
 
 
-@dataclass(frozen=True)
-class Search:
-    """The judge of an exercise: tries every story, and draws the smallest in which an answer
-    fails."""
+Stories = Callable[[], Iterator[Story]]
 
-    run: Callable[[Story, Callable[..., Any]], Run]
-    reference: Callable[..., Any]
-    stories: Sequence[Story]
-    title: str
-    praise: str
 
-    def __call__(self, answer: Callable[..., Any], report: Report) -> Verdict:
-        tried = 0
+def exercise(run: type[Run], reference: Answer, stories: Stories, praise: str) -> Exercise:
+    """An exercise of lab 03."""
+    told = f"{{runs}} runs, {praise}"
+    return Exercise(reference.__name__, Judge(run, reference, stories, told, _telling, tries=30))
 
-        def attempt(story: Story) -> tuple[Run, Failure] | None:
-            nonlocal tried
-            tried += 1
-            report(f"run {tried}: {story}")
-            running = self.run(story, answer)
-            failure = running.failure()
-            return (running, failure) if failure else None
 
-        found = first_failing(self.stories, attempt)
-        if found is None:
-            return passed(f"{len(self.stories)} runs, {self.praise}")
-        kind = found[1][1].kind
-
-        def same(story: Story) -> tuple[Run, Failure] | None:
-            again = attempt(story)
-            return again if again and again[1].kind == kind else None
-
-        story, (running, failure) = shrink(found, Story.simpler, same, tries=30)
-        other = self.run(story, self.reference)
-        other.failure()
-        apart = parting(running.etcd.trace, other.etcd.trace, _telling)
-        details = [f"the smallest such run: {story}", *([apart] if apart else [])]
-        return failed(failure.reason, *details, figure=running.drawn(self.title, failure))
-
-    def watch(self, answer: Callable[..., Any], story: Story) -> Figure:
-        """One run, drawn, whether it goes well or not."""
-        running = self.run(story, answer)
-        failure = running.failure()
-        return running.drawn(str(story), failure or Failure("", ""))
+def watched(run: Run) -> Figure:
+    """A run, drawn, whether it goes well or not."""
+    run.title = str(run.story)
+    run.failing = run.run()
+    return run.drawn()
 
 
 def _telling(step: Step) -> Any:

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from kube_edu import Cluster
-from kube_edu.classroom.exercise import Exercise, Lab, Question, Report, Verdict, failed, passed
+from kube_edu.classroom.exercise import Exercise, Lab, Report, Verdict, failed, passed
 from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.viz import Table
 from kube_edu.viz.cluster import Snapshot, draw_cluster, snapshot
 from kube_edu.viz.states import condition, node_ready
 
 Object = dict[str, Any]
+
+because = Reasons("00-welcome", "ready_nodes")
 
 NEWCOMER = "apiVersion: v1\nkind: Node\nmetadata: {name: node-4}"
 
@@ -32,8 +35,8 @@ def judge_ready_nodes(answer: Callable[..., Any], report: Report) -> Verdict:
                 for name in [node["metadata"]["name"]]
             ]  # fmt: skip
             table = Table(["node", "Ready is", "you say ready", "right"], rows)
-            reason = f"{moment}, {_misreading(shot.nodes, named, right)}"
-            return failed(reason, repr(table), figure=draw_cluster(shot))
+            wrong = _misread(moment, shot.nodes, named, right)
+            return failed(wrong.reason, repr(table), figure=draw_cluster(shot))
     return passed("all nodes told apart, through a crash, a report of trouble and a newcomer.")
 
 
@@ -82,66 +85,18 @@ def _names(result: Any) -> list[str]:
     return list(result)
 
 
-def _misreading(nodes: Sequence[Object], named: list[str], right: list[str]) -> str:
+def _misread(moment: str, nodes: Sequence[Object], named: list[str], right: list[str]) -> Failure:
     """What the answer seems to have taken for readiness."""
     for node in nodes:
         name, status = node["metadata"]["name"], condition(node, "Ready")
         if name in named and name not in right:
-            return {
-                "": f"{name} is called ready, though it has no Ready condition at all yet.",
-                "Unknown": f'{name} is called ready, though the status of its Ready condition is '
-                'now "Unknown": a machine without power cannot report that it is not well.',
-            }.get(
-                status,
-                f'{name} is called ready, though the status of its Ready condition is "{status}" '
-                "(which is a text, and for Python any text that is not empty is true).",
-            )  # fmt: skip
+            kind = {"": "no condition", "Unknown": "unknown"}.get(status, "not true")
+            return because(kind, moment=moment, name=name, status=status)
         if name in right and name not in named:
-            return (
-                f'{name} is left out, though its Ready condition has status "True". '
-                "Conditions stand in no fixed order: look for the one whose type is Ready."
-            )
+            return because("left out", moment=moment, name=name)
     strangers = [name for name in named if name not in right] or named
-    return f"your list is {named}: {strangers[0]} is in it once too often, or is no node at all."
+    return because("strangers", moment=moment, named=named, name=strangers[0])
 
 
-lab = Lab(
-    [
-        Exercise(
-            "ready_nodes",
-            judge_ready_nodes,
-            [
-                "Print one node and look at its status: it has a list of conditions.",
-                'Each condition has a type and a status. Look for the type "Ready"; its status is '
-                'a text: "True", "False" or "Unknown".',
-                "For each node: does any of its conditions have type Ready and status True? If "
-                'so, node["metadata"]["name"] belongs in the list. A new node may have no status '
-                "yet: .get() with a default helps.",
-            ],
-        )
-    ],
-    {
-        "after the crash": Question(
-            "b",
-            {
-                "a": "Nothing tells the control plane at that moment: a machine without power "
-                "sends no farewell. Look at the next cell: the node still says Ready.",
-                "b": "The control plane only notices that the kubelet's reports stop. It waits for "
-                "them (50 seconds in Kubernetes 1.33) before it calls the node NotReady.",
-                "c": "A node is an object in the store, and stays one until somebody deletes it. "
-                "What changes is its status, and not at once.",
-            },
-        ),
-        "who may write": Question(
-            "c",
-            {
-                "a": "It never does: the scheduler asks the API server to bind a pod to a node, "
-                "and the API server writes that down.",
-                "b": "It watches the API server, and reports to it. It has never heard of etcd.",
-                "c": "Everyone else goes through the API server: it is the only door to the store, "
-                "so there is one place to check who may do what, and what is valid.",
-            },
-        ),
-    },
-)
+lab = Lab.written("00-welcome", Exercise("ready_nodes", judge_ready_nodes))
 check, hint, predict = lab.check, lab.hint, lab.predict

@@ -129,6 +129,17 @@ class ApiClient:
         path = _path(resource, meta.get("namespace", ""), name, subresource)
         return await self._call("POST", path, body=obj)
 
+    async def create_token(self, account: str, namespace: str, spec: Object) -> str:
+        """A token of a service account; `spec` is that of a TokenRequest."""
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "metadata": {"name": account, "namespace": namespace},
+            "spec": spec,
+        }
+        answer = await self.create(request, resource="serviceaccounts", subresource="token")
+        return str(answer["status"]["token"])
+
     async def update(self, obj: Object, *, subresource: str = "") -> Object:
         """Replace an object, if it still has the resourceVersion that `obj` has."""
         resource = resource_of(obj)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from random import Random
 
 from kube_edu.api import meta
@@ -47,11 +48,9 @@ class Informer:
         fields: str = "",
     ) -> None:
         self.resource = resource
-        self._client = client
         self._random = random
-        self._namespace = namespace
-        self._labels = labels
-        self._fields = fields
+        self._list_it = partial(client.list, resource, namespace, labels=labels, fields=fields)
+        self._watch_it = partial(client.watch, resource, namespace, labels=labels, fields=fields)
         self._objects: dict[str, Object] = {}
         self._index_functions: dict[str, IndexFunction] = {}
         self._indices: dict[str, dict[str, dict[str, Object]]] = {}
@@ -114,13 +113,7 @@ class Informer:
             await asyncio.sleep(backoff.next())
 
     async def _list(self) -> None:
-        found = await self._client.list(
-            self.resource,
-            self._namespace,
-            labels=self._labels,
-            fields=self._fields,
-            resource_version=self._version,
-        )
+        found = await self._list_it(resource_version=self._version)
         listed = {meta.key(obj): obj for obj in found["items"]}
         gone = [key for key in self._objects if key not in listed]
         for key in gone:
@@ -138,14 +131,7 @@ class Informer:
         started = loop.time()
         before = self._version
         timeout = int(MIN_WATCH_TIMEOUT * (1 + self._random.random()))
-        stream = self._client.watch(
-            self.resource,
-            self._namespace,
-            labels=self._labels,
-            fields=self._fields,
-            resource_version=self._version,
-            timeout_seconds=timeout,
-        )
+        stream = self._watch_it(resource_version=self._version, timeout_seconds=timeout)
         async with aclosing(stream):
             async for change, obj in stream:
                 if change != "BOOKMARK":

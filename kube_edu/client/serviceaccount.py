@@ -49,21 +49,14 @@ class ServiceAccountClient:
         await self._http.close()
 
     async def _renew(self) -> None:
-        request = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "metadata": self._account["metadata"],
-            "spec": {"expirationSeconds": LIFETIME},
-        }
         asked_at = asyncio.get_running_loop().time()
         try:
-            answer = await self._ask(request)
+            self._token = await self._ask()
         except ApiError as error:
             if error.code != 404:
                 raise
             await self._create()
-            answer = await self._ask(request)
-        self._token = answer["status"]["token"]
+            self._token = await self._ask()
         self._renew_at = asked_at + RENEW_AFTER * LIFETIME
 
     async def _create(self) -> None:
@@ -73,5 +66,7 @@ class ServiceAccountClient:
             if error.reason != "AlreadyExists":
                 raise
 
-    async def _ask(self, request: Object) -> Object:
-        return await self._root.create(request, resource="serviceaccounts", subresource="token")
+    async def _ask(self) -> str:
+        account = self._account["metadata"]
+        spec = {"expirationSeconds": LIFETIME}
+        return await self._root.create_token(account["name"], account["namespace"], spec)

@@ -16,9 +16,8 @@ from kube_edu.api import meta, quantity
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Informer
-from kube_edu.kubelet.cri import ContainerConfig, CriError, PodSandboxConfig
+from kube_edu.kubelet.cri import ContainerConfig, CriError, Files, PodSandboxConfig
 
-Files = dict[str, bytes]
 Volumes = Mapping[str, Files]
 """A pod's volumes by name. An emptyDir is one dict that all its containers share."""
 
@@ -64,7 +63,7 @@ class ConfigResolver:
         self, pod: Object, container: Object, attempt: int, address: str, volumes: Volumes
     ) -> ContainerConfig:
         env = await self._environment(pod, container, address)
-        mounts: dict[str, Mapping[str, bytes]] = {}
+        mounts: dict[str, Files] = {}
         for mount in container.get("volumeMounts") or ():
             files: Files = volumes.get(mount["name"], {})
             path = mount["mountPath"]
@@ -168,12 +167,8 @@ class ConfigResolver:
         links = pod["spec"].get("enableServiceLinks", True)
         for service in sorted(self._services.list(), key=meta.key):
             same = meta.namespace(service) == meta.namespace(pod) and links
-            address = service["spec"].get("clusterIP")
-            if (same or meta.key(service) == "default/kubernetes") and address not in (
-                None,
-                "",
-                "None",
-            ):
+            has_address = service["spec"].get("clusterIP") not in (None, "", "None")
+            if has_address and (same or meta.key(service) == "default/kubernetes"):
                 env |= _variables_of(service)
         return env
 
@@ -187,15 +182,13 @@ class ConfigResolver:
         except ApiError as error:
             if error.code == 404 and reference.get("optional"):
                 return {}
-            raise _config_error(
-                f'{kind.lower()} "{reference["name"]}" not found'
-                if error.code == 404
-                else error.message
-            ) from None
+            not_found = f'{kind.lower()} "{reference["name"]}" not found'
+            raise _config_error(not_found if error.code == 404 else error.message) from None
+        texts, binary = found.get("data") or {}, found.get("binaryData") or {}
         if kind == "secret":
-            return {k: base64.b64decode(v) for k, v in (found.get("data") or {}).items()}
-        binary = {k: base64.b64decode(v) for k, v in (found.get("binaryData") or {}).items()}
-        return {k: v.encode() for k, v in (found.get("data") or {}).items()} | binary
+            texts, binary = {}, texts
+        files = {name: text.encode() for name, text in texts.items()}
+        return files | {name: base64.b64decode(text) for name, text in binary.items()}
 
     async def _volume(self, pod: Object, volume: Object) -> Files:
         if "projected" in volume:
@@ -203,13 +196,11 @@ class ConfigResolver:
             for source in volume["projected"].get("sources") or ():
                 files |= await self._volume(pod, source)
             return files
-        if "configMap" in volume:
-            reference = volume["configMap"]
-            return _chosen(await self._data(pod, "configMap", reference), reference)
-        if "secret" in volume:
-            reference = volume["secret"]
-            reference = {**reference, "name": reference.get("secretName") or reference.get("name")}
-            return _chosen(await self._data(pod, "secret", reference), reference)
+        for kind in ("configMap", "secret"):
+            if kind in volume:
+                reference = volume[kind]
+                named = {"name": reference.get("secretName"), **reference}
+                return _chosen(await self._data(pod, kind, named), reference)
         if "serviceAccountToken" in volume:
             return {volume["serviceAccountToken"]["path"]: await self._token(pod, volume)}
         if "downwardAPI" in volume:
@@ -223,29 +214,18 @@ class ConfigResolver:
     async def _token(self, pod: Object, volume: Object) -> bytes:
         """A token of the pod's account, bound to the pod."""
         projection = volume["serviceAccountToken"]
+        bound = {"apiVersion": "v1", "kind": "Pod", "name": meta.name(pod), "uid": meta.uid(pod)}
         spec = {
             "audiences": [projection["audience"]] if projection.get("audience") else [],
             "expirationSeconds": projection.get("expirationSeconds", 3600),
-            "boundObjectRef": {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "name": meta.name(pod),
-                "uid": meta.uid(pod),
-            },
+            "boundObjectRef": bound,
         }
-        account = {
-            "name": pod["spec"].get("serviceAccountName", "default"),
-            "namespace": meta.namespace(pod),
-        }
-        kind = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
-        request = {**kind, "metadata": account, "spec": spec}
+        account = pod["spec"].get("serviceAccountName", "default")
         try:
-            answer = await self._client.create(
-                request, resource="serviceaccounts", subresource="token"
-            )
+            token = await self._client.create_token(account, meta.namespace(pod), spec)
         except ApiError as error:
             raise CriError("FailedMount", f"failed to fetch token: {error.message}") from None
-        return str(answer["status"]["token"]).encode()
+        return token.encode()
 
     # --- DNS
 
@@ -267,8 +247,7 @@ class ConfigResolver:
         dns["servers"] += more.get("nameservers") or []
         dns["searches"] += more.get("searches") or []
         for option in more.get("options") or ():
-            value = option.get("value")
-            dns["options"].append(f"{option['name']}:{value}" if value else option["name"])
+            dns["options"].append(":".join(filter(None, (option["name"], option.get("value")))))
         return dns
 
 

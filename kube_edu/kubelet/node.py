@@ -195,14 +195,10 @@ class NodeAgent:
             "leaseDurationSeconds": LEASE_SECONDS,
             "renewTime": meta.micro_timestamp(self._host.now()),
         }
+        if lease is None:
+            lease = await self._client.find("leases", self._host.name, LEASE_NAMESPACE)
         if lease is not None:
             return await self._client.update({**lease, "spec": spec})
-        try:
-            found = await self._client.get("leases", self._host.name, LEASE_NAMESPACE)
-            return await self._client.update({**found, "spec": spec})
-        except ApiError as error:
-            if error.code != 404:
-                raise
         metadata: Object = {"name": self._host.name, "namespace": LEASE_NAMESPACE}
         node = self._nodes.get(self._host.name)
         if node is not None:

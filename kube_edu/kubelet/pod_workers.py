@@ -11,9 +11,8 @@ from contextlib import suppress
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-from kube_edu.kubelet.config import Files
 from kube_edu.kubelet.container_starter import RETRY_SECONDS, ContainerStarter, Tools
-from kube_edu.kubelet.cri import CriError
+from kube_edu.kubelet.cri import CriError, Files
 from kube_edu.kubelet.pod_state import PodState, compute_actions, observe
 from kube_edu.kubelet.probes import PodProbes
 from kube_edu.kubelet.status import pod_status

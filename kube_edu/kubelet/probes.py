@@ -141,50 +141,46 @@ class PodProbes:
         try:
             async with asyncio.timeout(timeout):
                 if "exec" in probe:
-                    command = probe["exec"]["command"]
-                    return await self._exec(container, command, timeout)
+                    return await self._exec(container, probe["exec"]["command"], timeout)
                 if "httpGet" in probe:
                     return await self._http(probe["httpGet"], spec, address)
                 if "tcpSocket" in probe:
-                    return await self._tcp(probe["tcpSocket"], spec, address)
+                    await self._tcp(probe["tcpSocket"], spec, address)
                 return None
         except TimeoutError:
             return f"timed out after {timeout}s: context deadline exceeded"
+        except (CriError, ConnectionError) as error:
+            return str(error)
 
     async def _exec(
         self, container: ContainerStatus, command: list[str], timeout: float
     ) -> str | None:
-        try:
-            code, output, errors = await self._runtime.exec_sync(container.id, command, timeout)
-        except CriError as error:
-            return str(error)
+        code, output, errors = await self._runtime.exec_sync(container.id, command, timeout)
         return None if code == 0 else (output + errors).decode().strip()
 
     async def _http(self, action: Object, spec: Object, address: str) -> str | None:
         host, port = action.get("host") or address, _port(action["port"], spec)
-        response, problem = await self._send(host, port, _request(action))
-        if problem:
+        try:
+            response = await self._send(host, port, _request(action))
+        except ConnectionError as error:
             scheme, path = action.get("scheme", "HTTP").lower(), action.get("path", "/")
-            return f'Get "{scheme}://{host}:{port}{path}": {problem}'
+            return f'Get "{scheme}://{host}:{port}{path}": {error}'
         if 200 <= response.status < 400:
             return None
         return f"HTTP probe failed with statuscode: {response.status}"
 
-    async def _tcp(self, action: Object, spec: Object, address: str) -> str | None:
+    async def _tcp(self, action: Object, spec: Object, address: str) -> None:
         """Connect, send nothing, hang up."""
-        host, port = action.get("host") or address, _port(action["port"], spec)
-        return (await self._send(host, port, b""))[1]
+        await self._send(action.get("host") or address, _port(action["port"], spec), b"")
 
-    async def _send(self, address: str, port: int, payload: Any) -> tuple[Any, str | None]:
-        """From the node's own address over its pod network: the answer, or why there is none."""
+    async def _send(self, address: str, port: int, payload: Any) -> Any:
+        """From the node's own address over its pod network: the answer."""
         try:
             source = self._host.address
-            answer = await self._network.exchange(source, address, port, "TCP", payload)
+            return await self._network.exchange(source, address, port, "TCP", payload)
         except ConnectionRefusedError:
-            return None, f"dial tcp {address}:{port}: connect: connection refused"
-        except ConnectionError as error:
-            return None, str(error)
-        return answer, None
+            refused = f"dial tcp {address}:{port}: connect: connection refused"
+            raise ConnectionRefusedError(refused) from None
 
 
 def _port(port: int | str, spec: Object) -> int:

@@ -63,8 +63,7 @@ class KubeletServer:
                 continue
             text = line + b"\n"
             if stamps:
-                stamp = meta.micro_timestamp(at).removesuffix("Z")
-                text = f"{stamp}000Z ".encode() + text
+                text = f"{meta.nano_timestamp(at)} ".encode() + text
             if limit and sent + len(text) > limit:
                 yield text[: limit - sent]
                 return

@@ -9,13 +9,14 @@ from typing import Any
 
 from kube_edu.host import Request, Response
 from kube_edu.kubelet.cni import Serve
-from kube_edu.kubelet.cni.loopback import DialMap, LoopbackNetwork
+from kube_edu.kubelet.cni.hostlocal import HostLocal
+from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.wire.http import HttpConnection, HttpServer
 
 DNS_PORT = 53
 
 
-class LiveNetwork(LoopbackNetwork):
+class LiveNetwork(HostLocal):
     """Implements `kube_edu.kubelet.cni.PodNetwork`."""
 
     def __init__(self, dial_map: DialMap) -> None:

@@ -29,12 +29,14 @@ from kube_edu.host import Identity, identity_of
 from kube_edu.host.identity import NOBODY
 from kube_edu.live.disk import replace
 from kube_edu.live.tls import Tls
+from kube_edu.wire.csr import subject_of
 
 CA_VALIDITY = timedelta(days=3650)
 CERTIFICATE_VALIDITY = timedelta(days=365)
 """kubeadm's: ten years for an authority, one for what it signs (constants.go)."""
 
 Key = ec.EllipticCurvePrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class Pki:
@@ -138,15 +140,11 @@ class Authority:
             self._certificate, self._key = kept
             return
         self._key = ec.generate_private_key(ec.SECP256R1())
-        builder = (
-            _builder(self._issuer, self._issuer, self._key.public_key(), CA_VALIDITY)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(_usage(authority=True), critical=True)
-            .add_extension(
-                x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False
-            )
+        public = self._key.public_key()
+        identifier = x509.SubjectKeyIdentifier.from_public_key(public)
+        self._certificate = self._issue(
+            self._issuer, public, CA_VALIDITY, [identifier], authority=True
         )
-        self._certificate = builder.sign(self._key, hashes.SHA256())
         _store(path, self._certificate, self._key)
 
     def sign(self, path: Path, subject: Identity, names: Sequence[str] = ()) -> None:
@@ -156,27 +154,23 @@ class Authority:
         if kept is not None and self._fits(kept[0], _name(subject), wanted):
             return
         key = ec.generate_private_key(ec.SECP256R1())
-        usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
-        if names:
-            usages = [ExtendedKeyUsageOID.SERVER_AUTH]
-        builder = (
-            _builder(_name(subject), self._issuer, key.public_key(), CERTIFICATE_VALIDITY)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(authority=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
-                critical=False,
-            )
+        usage = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
+        extensions = [
+            x509.ExtendedKeyUsage([usage]),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+            *([x509.SubjectAlternativeName(wanted)] if wanted else []),
+        ]
+        certificate = self._issue(
+            _name(subject), key.public_key(), CERTIFICATE_VALIDITY, extensions
         )
-        if wanted:
-            builder = builder.add_extension(x509.SubjectAlternativeName(wanted), critical=False)
-        _store(path, builder.sign(self._key, hashes.SHA256()), key)
+        _store(path, certificate, key)
 
     def sign_request(self, request: bytes, usages: Sequence[str], seconds: int) -> bytes:
         """The certificate that a request (PKCS #10, in PEM) asks for; ValueError when it is none
         (kubernetes, pkg/controller/certificates/authority/policies.go)."""
         asked = x509.load_pem_x509_csr(request)
+        if _identity(asked.subject) != subject_of(base64.b64encode(request).decode()):
+            raise ValueError("the request can be read in two ways")
         key = asked.public_key()
         if not asked.is_signature_valid or not isinstance(
             key, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey)
@@ -186,21 +180,42 @@ class Authority:
             "client auth": ExtendedKeyUsageOID.CLIENT_AUTH,
             "server auth": ExtendedKeyUsageOID.SERVER_AUTH,
         }
+        extensions = [
+            x509.ExtendedKeyUsage([kinds[usage] for usage in usages if usage in kinds]),
+            *(
+                e.value
+                for e in asked.extensions
+                if isinstance(e.value, x509.SubjectAlternativeName)
+            ),
+        ]
         validity = min(timedelta(seconds=seconds), CERTIFICATE_VALIDITY)
-        builder = (
-            _builder(asked.subject, self._issuer, key, validity)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(authority=False), critical=True)
-            .add_extension(
-                x509.ExtendedKeyUsage([kinds[usage] for usage in usages if usage in kinds]),
-                critical=False,
-            )
-        )
-        for extension in asked.extensions:
-            if isinstance(extension.value, x509.SubjectAlternativeName):
-                builder = builder.add_extension(extension.value, critical=False)
-        signed = builder.sign(self._key, hashes.SHA256())
+        signed = self._issue(asked.subject, key, validity, extensions)
         return signed.public_bytes(serialization.Encoding.PEM)
+
+    def _issue(
+        self,
+        subject: x509.Name,
+        key: PublicKey,
+        validity: timedelta,
+        extensions: Sequence[x509.ExtensionType],
+        *,
+        authority: bool = False,
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._issuer)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(minutes=5))  # clocks differ
+            .not_valid_after(now + validity)
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(_usage(authority=authority), critical=True)
+        )
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=False)
+        return builder.sign(self._key, hashes.SHA256())
 
     def _fits(
         self, kept: x509.Certificate, subject: x509.Name, names: list[x509.GeneralName]
@@ -209,30 +224,8 @@ class Authority:
             kept.verify_directly_issued_by(self._certificate)
         except Exception:  # a wrong signature, issuer or kind of key: made by someone else
             return False
-        found = [
-            list(extension.value)
-            for extension in kept.extensions
-            if isinstance(extension.value, x509.SubjectAlternativeName)
-        ]
+        found = [list(names) for names in _alternative_names(kept)]
         return _valid(kept) and kept.subject == subject and found == ([names] if names else [])
-
-
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
-    validity: timedelta,
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))  # clocks differ
-        .not_valid_after(now + validity)
-    )
 
 
 def _usage(*, authority: bool) -> x509.KeyUsage:
@@ -254,11 +247,26 @@ def _name(subject: Identity) -> x509.Name:
     return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)])
 
 
+def _identity(name: x509.Name) -> Identity:
+    def texts(oid: x509.ObjectIdentifier) -> list[str]:
+        return [str(attribute.value) for attribute in name.get_attributes_for_oid(oid)]
+
+    common_names = texts(NameOID.COMMON_NAME) or [""]
+    return Identity(common_names[-1], tuple(texts(NameOID.ORGANIZATION_NAME)))
+
+
 def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+def _alternative_names(
+    signed: x509.Certificate | x509.CertificateSigningRequest,
+) -> list[x509.SubjectAlternativeName]:
+    values = (extension.value for extension in signed.extensions)
+    return [value for value in values if isinstance(value, x509.SubjectAlternativeName)]
 
 
 def _valid(certificate: x509.Certificate) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
@@ -249,37 +248,26 @@ class Inbox:
     what broke it off."""
 
     def __init__(self) -> None:
-        self._messages: deque[Any] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._finished = False
-        self._error: ConnectionError | StreamError | None = None
+        self._messages: asyncio.Queue[Any] = asyncio.Queue()
+        self._end: Exception | None = None
 
     def __aiter__(self) -> Inbox:
         return self
 
     async def __anext__(self) -> Any:
-        while not self._messages:
-            if self._error is not None:
-                raise self._error
-            if self._finished:
-                raise StopAsyncIteration
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        return self._messages.popleft()
+        message = await self._messages.get()
+        if self._end is not None and message is self._end:
+            self._messages.put_nowait(message)  # it stays at its end
+            raise message
+        return message
 
     def push(self, message: Any) -> None:
-        self._messages.append(message)
-        self._wake()
+        self._messages.put_nowait(message)
 
     def finish(self, error: ConnectionError | StreamError | None = None) -> None:
-        if not self._finished:
-            self._finished = True
-            self._error = error
-            self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._end is None:
+            self._end = error or StopAsyncIteration()
+            self._messages.put_nowait(self._end)
 
 
 class SimStream(Inbox):
@@ -295,5 +283,5 @@ class SimStream(Inbox):
         return message
 
     async def aclose(self) -> None:
-        if not self._finished:
+        if self._end is None:
             self._connection.abandon()

@@ -17,7 +17,7 @@ from typing import Any
 
 from kube_edu.host import Host
 from kube_edu.kubelet.cni import Serve
-from kube_edu.kubelet.cri import CriError
+from kube_edu.kubelet.cni.hostlocal import HostLocal
 from kube_edu.proxy.netfilter import Netfilter, Packet
 from kube_edu.sim.simulation import Simulation
 
@@ -106,10 +106,8 @@ class NodeNetwork:
     def _boot(self, random: Random) -> None:
         now = self.plane.simulation.loop.time
         self._netfilter = Netfilter(random, local=[self.address], now=now)
-        self._cidr: IPv4Network | None = None
-        self._pods: dict[str, str] = {}
+        self._addresses = HostLocal()
         self._servers: dict[tuple[str, int, str], Serve] = {}
-        self._last_address = 0
         self._requests: asyncio.Queue[Frame] = asyncio.Queue()
         self._answers: dict[int, Frame] = {}  # to TCP requests, should they come again
 
@@ -124,26 +122,14 @@ class NodeNetwork:
     # --- addresses and servers, as the runtime asks for them
 
     def set_pod_cidr(self, cidr: str) -> None:
-        self._cidr = IPv4Network(cidr)
-        self.plane.routes[self._cidr] = self
+        self._addresses.set_pod_cidr(cidr)
+        self.plane.routes[IPv4Network(cidr)] = self
 
     def attach(self, pod: str) -> str:
-        """The next address after the last one given, as CNI's host-local does: one that has just
-        become free is not given at once, for others may not know yet that its pod is gone. The
-        first of the range is the bridge's."""
-        if self._cidr is None:
-            raise CriError("CreatePodSandboxError", f"{self.name} has no pod CIDR yet")
-        first, last = 2, self._cidr.num_addresses - 2
-        for _ in range(first, last + 1):
-            self._last_address = max(first, (self._last_address + 1) % (last + 1))
-            address = str(self._cidr[self._last_address])
-            if address not in self._pods:
-                self._pods[address] = pod
-                return address
-        raise CriError("CreatePodSandboxError", f"no IP addresses available in {self._cidr}")
+        return self._addresses.attach(pod)
 
     def detach(self, address: str) -> None:
-        self._pods.pop(address, None)
+        self._addresses.detach(address)
         self._servers = {key: s for key, s in self._servers.items() if key[0] != address}
 
     def listen(self, address: str, port: int, protocol: str, serve: Serve) -> None:
@@ -251,7 +237,7 @@ class NodeNetwork:
             self._enter(self._answers[frame.number])
             return
         server = self._servers.get((packet.destination, packet.port, packet.protocol))
-        pod = self._pods.get(packet.destination, "")
+        pod = self._addresses.pods.get(packet.destination, "")
         self._hop(frame, "deliver", f"{packet.destination}:{packet.port} {pod}".strip())
         if server is None or frame.kind == "keepalive":
             here = pod or packet.destination == self.address

@@ -7,7 +7,7 @@ missed. What had to be handed over a second time did not arrive the first time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kube_edu.trace import Event
@@ -51,7 +51,7 @@ def fan_out(trace: Iterable[Event], title: str, resource: str, watchers: Sequenc
         drawing.line((x, 68), (x, bottom), colour=FAINT)
     for number, row in enumerate(rows):
         y = TOP + ROW * number
-        drawing.text(LEFT - 12, y + 4, f"{row.time:.2f} s", size=10.5, colour=SOFT, anchor="end")
+        drawing.note(LEFT - 12, y + 4, f"{row.time:.2f} s", 10.5, "end")
         if row.revision:
             drawing.circle(STORE, y, 4, fill=SOFT)
             drawing.arrow((STORE + 6, y), (CACHE - 6, y), colour=SOFT)
@@ -63,9 +63,8 @@ def fan_out(trace: Iterable[Event], title: str, resource: str, watchers: Sequenc
             _draw(drawing, places[user], y + (0 if row.revision else 12), handed)
     drawing.legend(LEFT - 46, bottom + 34, [(c, kind) for kind, c in KINDS.items()])
     said = "crossed out: did not arrive"
-    drawing.text(drawing.width - 18 - width_of(said, 11.5), bottom + 34, said, size=11.5,
-                 colour=SOFT)  # fmt: skip
-    return Figure(drawing.svg(), _words(title, rows))
+    drawing.note(drawing.width - 18 - width_of(said, 11.5), bottom + 34, said, 11.5)
+    return drawing.figure(_words(rows))
 
 
 def rows_of(trace: Iterable[Event], resource: str, watchers: Sequence[str]) -> list[Row]:
@@ -98,19 +97,15 @@ def _draw(drawing: Drawing, x: float, y: float, handed: Sequence[tuple[int, str,
     for number, (revision, kind, arrived) in enumerate(handed):
         place = x + step * number
         drawing.circle(place, y, 5, fill=KINDS[kind])
-        drawing.text(place + 7, y - 4, str(revision), size=9.5, colour=SOFT)
+        drawing.note(place + 7, y - 4, str(revision), 9.5)
         if not arrived:
             drawing.cross(place, y)
 
 
-def _words(title: str, rows: Sequence[Row]) -> str:
-    lines = [title]
+def _words(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
-        lines.append(f"  {row.time:7.2f} s  {row.text}")
+        yield f"{row.time:7.2f} s  {row.text}"
         for user, handed in row.handed.items():
-            said = ", ".join(
-                f"{kind} {revision}{'' if arrived else ' (did not arrive)'}"
-                for revision, kind, arrived in handed
-            )
-            lines.append(f"             to {user}: {said}")
-    return "\n".join(lines)
+            told = (f"{kind} {revision}{'' if arrived else ' (did not arrive)'}"
+                    for revision, kind, arrived in handed)  # fmt: skip
+            yield f"           to {user}: {', '.join(told)}"

@@ -7,7 +7,7 @@ from math import ceil
 from statistics import median
 
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.svg import BLUE, FAINT, GREY, INK, ORANGE, RED, SOFT, Drawing
+from kube_edu.viz.svg import BLUE, FAINT, GREY, INK, ORANGE, RED, SOFT, Drawing, nothing
 
 LEFT, TOP, WIDE, HIGH = 60.0, 66.0, 420.0, 250.0
 WAITED = 1.0
@@ -21,8 +21,7 @@ def latencies(title: str, points: Sequence[tuple[float, float] | None]) -> Figur
     measured yet."""
     measured = [point for point in points if point is not None]
     if not measured:
-        words = f"{title}: not measured yet"
-        return Figure(Drawing(800, 60, words).svg(), words)
+        return nothing(title, "not measured yet")
     until = [1000 * point[0] for point in measured]
     took = [1000 * point[1] for point in measured]
     right, top = 20 * ceil(max(*until, 100) / 20), 50 * ceil(max(*took, 100) / 50)
@@ -35,22 +34,20 @@ def latencies(title: str, points: Sequence[tuple[float, float] | None]) -> Figur
     for mark in range(0, right + 1, 20):
         x, _ = place(mark, 0)
         drawing.line((x, TOP), (x, bottom), colour=FAINT, thick=1)
-        drawing.text(x, bottom + 17, str(mark), size=11, colour=SOFT, anchor="middle")
+        drawing.note(x, bottom + 17, str(mark), anchor="middle")
     for mark in range(0, top + 1, 20 if top <= 200 else 100):
         _, y = place(0, mark)
         drawing.line((LEFT, y), (LEFT + WIDE, y), colour=FAINT, thick=1)
-        drawing.text(LEFT - 8, y + 4, str(mark), size=11, colour=SOFT, anchor="end")
+        drawing.note(LEFT - 8, y + 4, str(mark), anchor="end")
     drawing.line(place(0, 0), place(right, right), colour=RED, thick=2, dash=True)
     for x, y in zip(until, took, strict=True):
         waited = _waited(x, y, min(took))
         drawing.circle(*place(x, y), 3.2, fill=ORANGE if waited else BLUE, stroke="#ffffff")
-    drawing.text(LEFT, TOP - 8, "ms that the write took", size=12, colour=SOFT)
-    drawing.text(LEFT + WIDE / 2, bottom + 38, "ms until the next heartbeat, when it was asked for",
-                 size=12, colour=SOFT, anchor="middle")  # fmt: skip
+    drawing.note(LEFT, TOP - 8, "ms that the write took", 12)
+    axis = "ms until the next heartbeat, when it was asked for"
+    drawing.note(LEFT + WIDE / 2, bottom + 38, axis, 12, "middle")
     _aside(drawing, until, took)
-    return Figure(
-        drawing.svg(), f"{title}\n" + "\n".join(f"  {line}" for line in _said(until, took))
-    )
+    return drawing.figure(_said(until, took))
 
 
 def _aside(drawing: Drawing, until: Sequence[float], took: Sequence[float]) -> None:

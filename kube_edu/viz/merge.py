@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.svg import BLUE, FAINT, GREEN, GREY, INK, ORANGE, RED, SOFT, Drawing, fit
+from kube_edu.viz.svg import BLUE, GREEN, GREY, INK, ORANGE, RED, SOFT, Drawing, fit
 
 CARD, LINE = 245.0, 15.0
 
@@ -29,15 +29,14 @@ def three_way(
         for column, (name, lines) in enumerate(row):
             x = 18 + column * (CARD + 14)
             colour = colours.get(name, RED)
-            drawing.box(x, y, CARD, height, fill="#ffffff", stroke=FAINT)
-            drawing.box(x, y, 6, height, fill=colour, stroke="none", radius=2)
+            drawing.card(x, y, CARD, height, colour)
             drawing.text(x + 16, y + 20, name, size=12.5, bold=True, colour=colour)
             for index, line in enumerate(lines):
                 ink = GREY if line.startswith("(") else INK
                 text = fit(line, CARD - 24, 11, mono=True)
                 drawing.text(x + 16, y + 40 + LINE * index, text, size=11, mono=True, colour=ink)
         y += height + 14
-    drawing.text(18, y + 8, note, size=11.5, colour=SOFT)
+    drawing.note(18, y + 8, note, 11.5)
     words = [
         f"{name}:\n" + "\n".join(f"    {line}" for line in lines)
         for row in rows

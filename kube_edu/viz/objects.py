@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import networkx
-
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.layout import layout
-from kube_edu.viz.svg import BLUE, GREEN, ORANGE, PURPLE, SKY, SOFT, Drawing, width_of
+from kube_edu.viz.graph import Card, Tie, graph
+from kube_edu.viz.svg import BLUE, GREEN, ORANGE, PURPLE, SKY, SOFT
 
 Object = dict[str, Any]
 
@@ -27,32 +25,15 @@ STYLES = {OWNS: (SOFT, False), SELECTS: (ORANGE, True), LISTS: (PURPLE, True)}
 def object_graph(objects: Sequence[Object], title: str = "Objects and their ties") -> Figure:
     """Who owns whom (ownerReferences), which pods a Service selects, which an EndpointSlice
     lists."""
-    graph = networkx.DiGraph()
-    for obj in objects:
-        width = max(110.0, width_of(obj["metadata"]["name"], 11, True) + 20)
-        graph.add_node(_label(obj), width=width, height=42.0)
-    ties = list(ties_of(objects))
-    for tail, head, tie in ties:  # what lists a pod stands to its right
-        graph.add_edge(*((head, tail) if tie == LISTS else (tail, head)))
-    plan = layout(graph)
-    drawing = Drawing(max(plan.width + 48, 420), plan.height + 88, title)
-    for tail, head, tie in ties:
-        curve = plan.curves[head, tail][::-1] if tie == LISTS else plan.curves[tail, head]
-        colour, dash = STYLES[tie]
-        drawing.arrow(*((x + 24, y + 44) for x, y in curve), colour=colour, dash=dash, curve=True)
-    for obj in objects:
-        name = _label(obj)
-        x, y = plan.places[name][0] + 24, plan.places[name][1] + 44
-        box = graph.nodes[name]["width"]
-        colour = COLOURS.get(obj["kind"], SOFT)
-        drawing.box(x - box / 2, y - 21, box, 42, fill="#ffffff", stroke=colour, thick=1.8)
-        drawing.box(x - box / 2, y - 21, 6, 42, fill=colour, stroke="none", radius=2)
-        drawing.text(x + 3, y - 5, obj["kind"], size=11, colour=SOFT, anchor="middle")
-        drawing.text(x + 3, y + 12, obj["metadata"]["name"], size=11, mono=True, anchor="middle")
-    used = [tie for tie in STYLES if any(tie == found for _, _, found in ties)]
-    drawing.legend(18, plan.height + 72, [(STYLES[tie][0], tie) for tie in used])
-    lines = [f"{tail} {tie} {head}" for tail, head, tie in ties]
-    return Figure(drawing.svg(), "\n".join([title, *(f"  {line}" for line in lines)]))
+    cards = {
+        _label(obj): Card(obj["kind"], obj["metadata"]["name"], COLOURS.get(obj["kind"], SOFT))
+        for obj in objects
+    }
+    found = list(ties_of(objects))  # what lists a pod stands to its right
+    ties = [Tie(tail, head, *STYLES[tie], back=tie == LISTS) for tail, head, tie in found]
+    used = [(STYLES[tie][0], tie) for tie in STYLES if any(tie == its for _, _, its in found)]
+    words = [f"{tail} {tie} {head}" for tail, head, tie in found]
+    return graph(title, cards, ties, used).figure(words)
 
 
 def ties_of(objects: Sequence[Object]) -> Iterable[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.svg import BLUE, FAINT, GREEN, INK, ORANGE, PANEL, PURPLE, SOFT, Drawing, fit
+from kube_edu.viz.svg import BLUE, FAINT, GREEN, ORANGE, PANEL, PURPLE, SOFT, Drawing, fit, nothing
 
 LANES = (
     "kubectl",
@@ -49,11 +49,11 @@ def request_path(trace: Trace, name: str, namespace: str = "default") -> Figure:
     steps = path_steps(trace, name, namespace)
     title = f"The path of one apply: deployment {namespace}/{name}"
     if not steps:
-        return Figure(Drawing(420, 60, f"{title}: not on the trace").svg(), f"{title}: not found")
+        return nothing(title, "not on the trace")
     start = steps[0].time
     drawing = Drawing(LEFT + LANE * len(LANES) + TEXT, 134 + ROW * len(steps), title)
     drawing.legend(18, 52, [(COLOURS[kind], MEANINGS[kind]) for kind in COLOURS])
-    bottom = 118 + ROW * len(steps)
+    bottom, right = 118 + ROW * len(steps), LEFT + LANE * len(LANES)
     places = {lane: LEFT + LANE * (index + 0.5) for index, lane in enumerate(LANES)}
     for lane, x in places.items():
         drawing.line((x, 112), (x, bottom), colour=FAINT, thick=1.2)
@@ -62,21 +62,24 @@ def request_path(trace: Trace, name: str, namespace: str = "default") -> Figure:
     for index, step in enumerate(steps):
         y = 126 + ROW * index
         if index % 2:
-            drawing.box(
-                LEFT + LANE * len(LANES) + 4, y - 16, TEXT - 12, ROW, fill=PANEL, stroke="none"
-            )
-        drawing.text(LEFT - 8, y + 4, f"+{step.time - start:.3f} s", size=10.5, colour=SOFT,
-                     anchor="end", mono=True)  # fmt: skip
+            drawing.box(right + 4, y - 16, TEXT - 12, ROW, fill=PANEL, stroke="none")
+        since = f"+{step.time - start:.3f} s"
+        drawing.text(LEFT - 8, y + 4, since, size=10.5, colour=SOFT, anchor="end", mono=True)
         colour = COLOURS[step.kind]
         if step.source == step.target:
             drawing.box(places[step.target] - 7, y - 7, 14, 14, fill=colour, stroke="#ffffff")
         else:
-            drawing.circle(places[step.source], y, 3.5, fill=colour)
-            drawing.arrow((places[step.source], y), (places[step.target], y), colour=colour,
-                          dash=step.kind == "watch")  # fmt: skip
-        text = fit(step.text, TEXT - 20, 11.5)
-        drawing.text(LEFT + LANE * len(LANES) + 12, y + 4, text, size=11.5, colour=INK)
-    return Figure(drawing.svg(), _words(title, steps))
+            begin, end = places[step.source], places[step.target]
+            drawing.circle(begin, y, 3.5, fill=colour)
+            drawing.arrow((begin, y), (end, y), colour=colour, dash=step.kind == "watch")
+        drawing.text(right + 12, y + 4, fit(step.text, TEXT - 20, 11.5), size=11.5)
+    return drawing.figure(f"+{step.time - start:.3f} s  {_leg(step)} {step.text}" for step in steps)
+
+
+def _leg(step: Step) -> str:
+    """From where to where, in words."""
+    to = "" if step.source == step.target else f"-> {step.target}"
+    return f"{step.source:<24} {to:<27}"
 
 
 def _narrow(lane: str) -> list[str]:
@@ -181,14 +184,3 @@ def _local(event: Event, lane: str, text: str) -> Step:
 def _short(obj: str) -> str:
     """The last part of a generated name: that is how pods of one set differ."""
     return f"…-{obj.rsplit('-', 1)[-1]}"
-
-
-def _words(title: str, steps: list[Step]) -> str:
-    start = steps[0].time
-    lines = [
-        f"  +{step.time - start:.3f} s  {step.source:<24} "
-        + (f"{'':<27}" if step.source == step.target else f"-> {step.target:<24}")
-        + f" {step.text}"
-        for step in steps
-    ]
-    return "\n".join([title, *lines])

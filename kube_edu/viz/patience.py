@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.svg import BLUE, FAINT, GREEN, RED, SOFT, Drawing, width_of
+from kube_edu.viz.svg import BLUE, FAINT, GREEN, RED, Drawing, width_of
 
 WIDTH, HEIGHT, LEFT, BASE, TALL = 800.0, 220.0, 60.0, 160.0, 92.0
 
@@ -31,11 +31,11 @@ def patience(title: str, drawn: Sequence[int], ticks: int) -> Figure:
     drawing.line((x(0), BASE), (x(last + 1), BASE), colour=FAINT)
     every = next(n for n in (1, 2, 5, 10, 50, 100, 500, 1000, last) if step * n > 34)
     for value in range(0, last + 1, every):
-        drawing.text(x(value + 0.5), BASE + 16, str(value), size=11, colour=SOFT, anchor="middle")
-    drawing.text(LEFT - 8, BASE + 16, "ticks", size=11, colour=SOFT, anchor="end")
+        drawing.note(x(value + 0.5), BASE + 16, str(value), anchor="middle")
+    drawing.note(LEFT - 8, BASE + 16, "ticks", anchor="end")
     entries = [(BLUE, f"drawn, of {len(drawn)}"), (RED, "too soon"), (GREEN + "22", "Raft's span")]
     drawing.legend(LEFT, BASE + 42, entries)
     said = f"{len(drawn)} draws, ticks = {ticks}"
-    drawing.text(WIDTH - 18 - width_of(said, 11.5), BASE + 42, said, size=11.5, colour=SOFT)
+    drawing.note(WIDTH - 18 - width_of(said, 11.5), BASE + 42, said, 11.5)
     words = ", ".join(f"{value} ({count})" for value, count in sorted(counts.items()))
-    return Figure(drawing.svg(), f"{title}\n  {said}: {words}")
+    return drawing.figure([f"{said}: {words}"])

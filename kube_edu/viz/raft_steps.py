@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from kube_edu.trace import Event
-from kube_edu.viz.svg import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
+from kube_edu.viz.svg import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Drawing, Sign
 
 ROLES = {"follower": SKY, "pre-candidate": PURPLE, "candidate": BLUE, "leader": ORANGE}
 HEARTBEATS = ("MsgHeartbeat", "MsgHeartbeatResp", "MsgReadIndex", "MsgReadIndexResp")
@@ -23,6 +24,14 @@ KINDS = {
     "answer": (GREY, "answer to it"),
 }
 """Of arrows: colour and meaning. A "no" is dashed, too, and a lost one ends with a cross."""
+
+
+def kind_signs(drawing: Drawing) -> list[tuple[Sign, str]]:
+    """For a legend: what arrows mean."""
+    return [
+        (partial(drawing.dash, colour=colour, head=True, dash=kind == "no"), meaning)
+        for kind, (colour, meaning) in KINDS.items()
+    ]
 
 
 def kind_of(type_: str, reject: bool) -> str:
@@ -203,6 +212,8 @@ def shortened(notes: Sequence[str]) -> list[str]:
 def network_words(event: Event) -> str:
     if event.kind == "net.heal":
         return "network whole"
+    if event.kind != "net.partition":
+        return ""
     if links := event.fields.get("links"):
         return "cut: " + ", ".join(links) if len(links) < 3 else "cut: " + _groups(event)
     return "cut: " + _groups(event)

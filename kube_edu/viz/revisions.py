@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kube_edu.etcd.messages import Event, EventType
@@ -23,6 +23,7 @@ from kube_edu.viz.svg import (
 )
 
 WIDTH, LEFT, ROW, COLUMN = 800.0, 150.0, 34.0, 78.0
+NOTHING_YET = "nothing has been written yet"
 SHOWN = 14
 """Revisions that fit side by side; of a longer history the end is drawn."""
 
@@ -71,21 +72,21 @@ def revisions(
         edge = x(min(compacted, end)) - width / 2
         drawing.box(LEFT, top - 6, edge - LEFT, bottom - top + 10, fill=PANEL, stroke="none")
     for rev in shown:
-        colour = RED if rev == wrong else FAINT
-        drawing.line((x(rev), top - 4), (x(rev), bottom + 4), colour=colour, thick=1,
-                     dash=rev == wrong)  # fmt: skip
-        drawing.text(x(rev), bottom + 20, str(rev), size=11.5, anchor="middle", bold=rev == wrong,
-                     colour=RED if rev == wrong else SOFT)  # fmt: skip
+        here, place = rev == wrong, x(rev)
+        line, ink = (RED, RED) if here else (FAINT, SOFT)
+        drawing.line((place, top - 4), (place, bottom + 4), colour=line, thick=1, dash=here)
+        drawing.text(place, bottom + 20, str(rev), size=11.5, anchor="middle", bold=here,
+                     colour=ink)  # fmt: skip
         if rev in authors:
             name = fit(authors[rev], width - 2, 10)
-            drawing.text(x(rev), bottom + 35, name, size=10, anchor="middle", colour=SOFT)
-    drawing.text(LEFT - 14, bottom + 20, "revision", size=11.5, anchor="end", colour=SOFT)
+            drawing.note(x(rev), bottom + 35, name, 10, "middle")
+    drawing.note(LEFT - 14, bottom + 20, "revision", 11.5, "end")
     for row, rider in enumerate(riders):
         _ride(drawing, rider, top + ROW * row + 16, x, end)
     for row, key in enumerate(keys):
         y = top + ROW * (len(riders) + row) + 16
-        drawing.text(LEFT - 14, y + 4, fit(key, LEFT - 30, 11.5, mono=True), size=11.5,
-                     anchor="end", mono=True)  # fmt: skip
+        name = fit(key, LEFT - 30, 11.5, mono=True)
+        drawing.text(LEFT - 14, y + 4, name, size=11.5, anchor="end", mono=True)
         for rev, until, event in _lives(changes, key, first, end):
             start = x(rev) if rev >= first else LEFT - 6
             stop = x(until) if until else x(end) + width / 2
@@ -98,19 +99,19 @@ def revisions(
                     _stop(drawing, event, x(rev), y, width)
     legend = [(GREEN, "created"), (BLUE, "changed"), (RED, "deleted")]
     if not changes:
-        drawing.text(18, 56, "nothing has been written yet", size=12, colour=SOFT)
+        drawing.note(18, 56, NOTHING_YET, 12)
     leased = any(event.kv.lease for events in changes for event in events)
     legend += [(ORANGE, "hangs on a lease")] if leased else []
     legend += [(PURPLE, "a watcher is told")] if riders else []
     legend += [(FAINT, "compacted: forgotten")] if compacted else []
     drawing.legend(18, bottom + (68 if authors else 52), legend)
-    return Figure(drawing.svg(), _words(title, changes, riders, authors, compacted, wrong))
+    return drawing.figure(_words(changes, riders, authors, compacted, wrong))
 
 
 def _ride(drawing: Drawing, rider: Rider, y: float, x: Callable[[int], float], end: int) -> None:
     """A watcher's line, with a dot at every revision that it was told of."""
-    drawing.text(LEFT - 14, y + 4, fit(rider.name, LEFT - 30, 11.5), size=11.5, anchor="end",
-                 colour=PURPLE, bold=True)  # fmt: skip
+    name = fit(rider.name, LEFT - 30, 11.5)
+    drawing.text(LEFT - 14, y + 4, name, size=11.5, anchor="end", colour=PURPLE, bold=True)
     begin = max(min(x(rider.start), x(end) + 20), LEFT + 8)
     if rider.refused and not rider.told:
         drawing.cross(begin, y)
@@ -172,29 +173,28 @@ def _lives(changes: Changes, key: str, first: int, end: int) -> list[tuple[int, 
 
 
 def _words(
-    title: str,
     changes: Changes,
     riders: Sequence[Rider],
     authors: Mapping[int, str],
     compacted: int,
     wrong: int,
-) -> str:
-    lines = [title]
+) -> Iterator[str]:
     for rev, events in enumerate(changes, 2):
-        what = ", ".join(
-            f"{event.kv.key.decode()} deleted"
-            if event.type is EventType.DELETE
-            else f"{event.kv.key.decode()} = {event.kv.value.decode(errors='replace')}"
-            + (" (lease)" if event.kv.lease else "")
-            for event in events
-        )
         by = f"  by {authors[rev]}" if rev in authors else ""
         gone = "  (forgotten)" if rev < compacted else ""
-        lines.append(f"  revision {rev}: {what}{by}{gone}" + ("   <- here" if rev == wrong else ""))
-    lines += [] if changes else ["  nothing has been written yet"]
+        here = "   <- here" if rev == wrong else ""
+        yield f"revision {rev}: {', '.join(map(_said, events))}{by}{gone}{here}"
+    if not changes:
+        yield NOTHING_YET
     for rider in riders:
         told = ", ".join(map(str, rider.told)) or "nothing"
         how = "is refused" if rider.refused else f"is told of {told}"
-        how += ", and ends" if rider.ended else ""
-        lines.append(f"  {rider.name} watches from {rider.start} on, and {how}")
-    return "\n".join(lines)
+        ends = ", and ends" if rider.ended else ""
+        yield f"{rider.name} watches from {rider.start} on, and {how}{ends}"
+
+
+def _said(event: Event) -> str:
+    key, value = event.kv.key.decode(), event.kv.value.decode(errors="replace")
+    if event.type is EventType.DELETE:
+        return f"{key} deleted"
+    return f"{key} = {value}" + (" (lease)" if event.kv.lease else "")

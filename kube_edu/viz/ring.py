@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import cos, pi, sin
 
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.raft_steps import KINDS, ROLES, kind_of
-from kube_edu.viz.svg import FAINT, GREY, INK, PAPER, RED, SKY, SOFT, Drawing, fit, width_of
+from kube_edu.viz.raft_steps import KINDS, ROLES, kind_of, kind_signs
+from kube_edu.viz.svg import FAINT, GREY, INK, PAPER, RED, SKY, SOFT, Drawing, Sign, fit, width_of
 
 WIDTH, HEIGHT, MIDDLE = 800.0, 470.0, (400.0, 241.0)
 RADIUS, DISC = 150.0, 33.0
@@ -73,7 +74,7 @@ def ring(shot: Ring, title: str = "") -> Figure:
     for message in shot.messages:
         _draw_message(drawing, message, places)
     _draw_legend(drawing)
-    return Figure(drawing.svg(), _words(shot, title))
+    return drawing.figure(_words(shot))
 
 
 def _places(names: Sequence[str]) -> dict[str, tuple[float, float]]:
@@ -132,11 +133,9 @@ def _draw_log(drawing: Drawing, member: RingMember, x: float, y: float, left: bo
         x -= CELL * len(shown)
     for position, term in enumerate(shown):
         committed = member.first + skipped + position <= member.commit
-        drawing.box(x + CELL * position, y, CELL - 1.5, CELL, radius=2,
-                    fill=SKY + "66" if committed else "#ffffff",
-                    stroke=INK if committed else GREY, dash=not committed)  # fmt: skip
-        drawing.text(x + CELL * position + (CELL - 1.5) / 2, y + 11.5, str(term), size=10,
-                     anchor="middle")  # fmt: skip
+        place = x + CELL * position
+        _cell(drawing, place - 8, y + 7, committed)
+        drawing.text(place + (CELL - 1.5) / 2, y + 11.5, str(term), size=10, anchor="middle")
 
 
 def _facts(member: RingMember) -> list[str]:
@@ -162,7 +161,7 @@ def _draw_message(
     text = _label(message)
     drawing.box(x - width_of(text, 9) / 2, y + 5, width_of(text, 9), 12, fill=PAPER,
                 stroke="none", radius=3)  # fmt: skip
-    drawing.text(x, y + 14, text, size=9, anchor="middle", colour=SOFT)
+    drawing.note(x, y + 14, text, 9, "middle")
 
 
 def _label(message: RingMessage) -> str:
@@ -171,42 +170,35 @@ def _label(message: RingMessage) -> str:
 
 
 def _draw_legend(drawing: Drawing) -> None:
-    y = HEIGHT - 30
-    x = 18.0
-    for role, colour in ROLES.items():
-        drawing.circle(x + 6, y - 4, 6, fill=colour + "33", stroke=colour)
-        drawing.text(x + 18, y, role, size=11, colour=SOFT)
-        x += 34 + width_of(role, 11)
-    drawing.line((x, y - 4), (x + 18, y - 4), colour=GREY, thick=3.5)
-    drawing.text(x + 24, y, "patience used up", size=11, colour=SOFT)
-    x += 38 + width_of("patience used up", 11)
-    for text, committed in (("entry, its term", False), ("committed", True)):
-        drawing.box(x, y - 11, CELL - 1.5, CELL, radius=2, dash=not committed,
-                    fill=SKY + "66" if committed else "#ffffff",
-                    stroke=INK if committed else GREY)  # fmt: skip
-        drawing.text(x + 20, y, text, size=11, colour=SOFT)
-        x += 34 + width_of(text, 11)
-    x = 18.0
-    for kind, (colour, meaning) in KINDS.items():
-        drawing.arrow((x, y + 15), (x + 22, y + 15), colour=colour, dash=kind == "no")
-        drawing.text(x + 28, y + 19, meaning, size=11, colour=SOFT)
-        x += 42 + width_of(meaning, 11)
-    drawing.line((x, y + 15), (x + 22, y + 15), colour=RED, dash=True)
-    drawing.text(x + 28, y + 19, "link cut", size=11, colour=SOFT)
+    def disc(colour: str) -> Sign:
+        return lambda x, y: drawing.circle(x + 13, y, 6, fill=colour + "33", stroke=colour)
+
+    def stroke(x: float, y: float) -> None:
+        drawing.line((x + 4, y), (x + 22, y), colour=GREY, thick=3.5)
+
+    cells = ("entry, its term", False), ("committed", True)
+    states: list[tuple[Sign, str]] = [(disc(colour), role) for role, colour in ROLES.items()]
+    states += [(stroke, "patience used up")]
+    states += [(partial(_cell, drawing, committed=done), text) for text, done in cells]
+    drawing.legend(18, HEIGHT - 30, states)
+    cut = partial(drawing.dash, colour=RED)
+    drawing.legend(18, HEIGHT - 11, [*kind_signs(drawing), (cut, "link cut")])
 
 
-def _words(shot: Ring, title: str) -> str:
-    lines = [title or f"The members at {shot.time:.2f} s"]
+def _cell(drawing: Drawing, x: float, y: float, committed: bool) -> None:
+    fill, stroke = (SKY + "66", INK) if committed else ("#ffffff", GREY)
+    drawing.box(x + 8, y - 7, CELL - 1.5, CELL, radius=2, fill=fill, stroke=stroke,
+                dash=not committed)  # fmt: skip
+
+
+def _words(shot: Ring) -> Iterator[str]:
     for member in shot.members:
         log = " ".join(map(str, member.log)) or "empty"
         patience = f", waited {member.elapsed} of {member.timeout} ticks"
         waits = patience if member.up and member.role != "leader" else ""
-        lines.append(
-            f"  {member.name}  term {member.term}, {', '.join(_facts(member))}{waits}; "
-            f"log: {log}, committed up to {member.commit}"
-        )
+        facts = f"term {member.term}, {', '.join(_facts(member))}{waits}"
+        yield f"{member.name}  {facts}; log: {log}, committed up to {member.commit}"
     for message in shot.messages:
-        lines.append(f"  under way: {_label(message)}  {message.source} → {message.target}")
+        yield f"under way: {_label(message)}  {message.source} → {message.target}"
     if shot.links_cut:
-        lines.append("  links cut: " + ", ".join(f"{a}–{b}" for a, b in shot.links_cut))
-    return "\n".join(lines)
+        yield "links cut: " + ", ".join(f"{a}–{b}" for a, b in shot.links_cut)

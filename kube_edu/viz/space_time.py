@@ -7,7 +7,8 @@ time, not how much.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from kube_edu.trace import Event
 from kube_edu.viz.figure import Figure
@@ -16,6 +17,7 @@ from kube_edu.viz.raft_steps import (
     ROLES,
     Arrow,
     Line,
+    kind_signs,
     members_in,
     message_words,
     messages_in,
@@ -27,7 +29,7 @@ from kube_edu.viz.raft_steps import (
     take,
     worth_a_row,
 )
-from kube_edu.viz.svg import FAINT, GREEN, INK, PAPER, RED, SOFT, Drawing, fit, width_of
+from kube_edu.viz.svg import FAINT, GREEN, INK, PAPER, RED, SOFT, Drawing, Sign, fit, width_of
 
 WIDTH, LEFT, TOP, ROW = 800.0, 74.0, 64.0, 21.0
 ROWS = 46
@@ -63,7 +65,7 @@ def space_time(
         shown = [number for number in shown if number not in unseen]
     places = rows_of(events, shown, rows)
     drawn = _Diagram(events, list(members), arrows, places, mark, why)
-    return Figure(drawn.svg(title), _words(title, events, places, mark, why))
+    return drawn.drawing(title).figure(_words(events, places, mark, why))
 
 
 class _Diagram:
@@ -85,7 +87,7 @@ class _Diagram:
         self._lines = {name: Line() for name in members}
         self._column = (WIDTH - LEFT - 10) / max(len(members), 1)
 
-    def svg(self, title: str) -> str:
+    def drawing(self, title: str) -> Drawing:
         rows = max(self._places.values(), default=0) + 1
         bottom = TOP + ROW * rows + 14
         drawing = Drawing(WIDTH, bottom + 62 + (26 if self._why else 0), title)
@@ -100,7 +102,7 @@ class _Diagram:
         self._draw_network(drawing)
         self._draw_mark(drawing, bottom)
         self._draw_legend(drawing, bottom)
-        return drawing.svg()
+        return drawing
 
     def _x(self, name: str) -> float:
         return LEFT + self._column * (self._members.index(name) + 0.14)
@@ -204,26 +206,20 @@ class _Diagram:
     def _draw_legend(self, drawing: Drawing, bottom: float) -> None:
         y = bottom + (44 if self._why else 18)
         drawing.line((18, y - 10), (WIDTH - 18, y - 10), colour=FAINT, thick=1)
-        x = 18.0
-        for role, colour in [*ROLES.items(), ("down", RED)]:
-            drawing.line((x, y + 5), (x + 20, y + 5), colour=colour,
-                         thick=2 if role == "down" else 5, dash=role == "down")  # fmt: skip
-            drawing.text(x + 26, y + 9, role, size=11, colour=SOFT)
-            x += 40 + width_of(role, 11)
-        x = 18.0
-        for kind, (colour, meaning) in KINDS.items():
-            drawing.arrow((x, y + 25), (x + 24, y + 25), colour=colour, dash=kind == "no")
-            drawing.text(x + 30, y + 29, meaning, size=11, colour=SOFT)
-            x += 46 + width_of(meaning, 11)
-        drawing.cross(x + 5, y + 25, radius=4)
-        drawing.text(x + 16, y + 29, "lost", size=11, colour=SOFT)
+        lines: list[tuple[Sign, str]] = [
+            (partial(drawing.dash, colour=colour, dash=False, thick=5), role)
+            for role, colour in ROLES.items()
+        ]
+        lines.append((partial(drawing.dash, colour=RED, thick=2), "down"))
+        drawing.legend(18, y + 9, lines)
+        lost: Sign = lambda x, y: drawing.cross(x + 12, y, radius=4)  # noqa: E731
+        drawing.legend(18, y + 29, [*kind_signs(drawing), (lost, "lost")])
 
 
 def _words(
-    title: str, events: Sequence[Event], places: dict[int, int], mark: int | None, why: str
-) -> str:
+    events: Sequence[Event], places: dict[int, int], mark: int | None, why: str
+) -> Iterator[str]:
     """The diagram as a list of what happened, in order."""
-    lines = [title]
     lines_of: dict[str, Line] = {}
     for number, event in enumerate(events[: max(places, default=-1) + 1]):
         line = lines_of.setdefault(event.host, Line())
@@ -231,12 +227,9 @@ def _words(
         take(line, event)
         if number not in places:
             continue
-        said = message_words(event) or said_beside(event, before)
-        if event.kind in ("net.partition", "net.heal"):
-            said = network_words(event)
+        said = message_words(event) or said_beside(event, before) or network_words(event)
         if said:
-            sign = "  ✗ " if number == mark else "    "
-            lines.append(f"{sign}{event.time:6.2f} s  {event.host:<8} {said}")
+            sign = "✗ " if number == mark else "  "
+            yield f"{sign}{event.time:6.2f} s  {event.host:<8} {said}"
     if why:
-        lines.append(f"  ✗ {why}")
-    return "\n".join(lines)
+        yield f"✗ {why}"

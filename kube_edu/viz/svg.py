@@ -9,9 +9,11 @@ gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from html import escape
 from math import hypot
+
+from kube_edu.viz.figure import Figure
 
 INK, SOFT, FAINT, PAPER, PANEL = "#1f2933", "#5b6670", "#c9d1d9", "#fdfdfb", "#f1f4f7"
 BLUE, SKY, GREEN, ORANGE, RED, PURPLE, YELLOW, GREY = (
@@ -21,6 +23,8 @@ SANS = "system-ui, 'Segoe UI', 'DejaVu Sans', Verdana, sans-serif"
 MONO = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 Point = tuple[float, float]
+Sign = Callable[[float, float], None]
+"""Draws something, about 20 wide, from a place at its left on."""
 
 
 def number(value: float) -> str:
@@ -37,6 +41,11 @@ def fit(text: str, width: float, size: float = 13, mono: bool = False) -> str:
     """The text, cut with an ellipsis where it would not fit the width."""
     room = int(width / (size * (0.62 if mono else 0.56)))
     return text if len(text) <= room else text[: max(room - 1, 1)] + "…"
+
+
+def nothing(title: str, why: str) -> Figure:
+    """Where there is nothing to draw."""
+    return Drawing(420, 60, f"{title}: {why}").figure(())
 
 
 class Drawing:
@@ -64,6 +73,10 @@ class Drawing:
         place = f'x="{number(x)}" y="{number(y)}"'
         self._parts.append(f'<text {place} fill="{colour}" {style}>{escape(text)}</text>')
 
+    def note(self, x: float, y: float, text: str, size: float = 11, anchor: str = "start") -> None:
+        """Something less important."""
+        self.text(x, y, text, size=size, colour=SOFT, anchor=anchor)
+
     def box(self, x: float, y: float, width: float, height: float, *, fill: str = PANEL,
             stroke: str = FAINT, dash: bool = False, radius: float = 6,
             thick: float = 1.2) -> None:  # fmt: skip
@@ -71,6 +84,13 @@ class Drawing:
         self._parts.append(
             f'<rect {place} rx="{number(radius)}" fill="{fill}" {_stroke(stroke, thick, dash)}/>'
         )
+
+    def card(self, x: float, y: float, width: float, height: float, colour: str,
+             bar: bool = True) -> None:  # fmt: skip
+        """A white box in a colour, with a bar of it at the left."""
+        self.box(x, y, width, height, fill="#ffffff", stroke=colour, thick=1.8)
+        if bar:
+            self.box(x, y, 6, height, fill=colour, stroke="none", radius=2)
 
     def line(self, *points: Point, colour: str = SOFT, thick: float = 1.4,
              dash: bool = False) -> None:  # fmt: skip
@@ -119,12 +139,27 @@ class Drawing:
         self.line((x - radius, y), (x - radius / 4, y + radius * 0.75),
                   (x + radius, y - radius * 0.75), colour=colour, thick=2.4)  # fmt: skip
 
-    def legend(self, x: float, y: float, entries: Sequence[tuple[str, str]]) -> None:
-        """(colour, meaning) pairs in one row."""
-        for colour, meaning in entries:
-            self.box(x, y - 9, 11, 11, fill=colour, stroke="none", radius=2)
-            self.text(x + 16, y, meaning, size=11.5, colour=SOFT)
-            x += 34 + width_of(meaning, 11.5)
+    def legend(self, x: float, y: float, entries: Iterable[tuple[str | Sign, str]]) -> None:
+        """In one row, what colours mean, and signs, which draw themselves at a place."""
+        for sign, meaning in entries:
+            if isinstance(sign, str):
+                self.box(x, y - 9, 11, 11, fill=sign, stroke="none", radius=2)
+                x += 16
+            else:
+                sign(x, y - 4)
+                x += 28
+            self.note(x, y, meaning, 11.5)
+            x += (18 if isinstance(sign, str) else 12) + width_of(meaning, 11.5)
+
+    def dash(self, x: float, y: float, *, colour: str, head: bool = False, dash: bool = True,
+             thick: float = 1.6) -> None:  # fmt: skip
+        """A sign: a short line, or an arrow."""
+        draw = self.arrow if head else self.line
+        draw((x, y), (x + 22, y), colour=colour, thick=thick, dash=dash)
+
+    def figure(self, words: Iterable[str]) -> Figure:
+        """With the same said in words, line by line below the title."""
+        return Figure(self.svg(), "\n".join([self.title, *(f"  {line}" for line in words)]))
 
 
 def _stroke(colour: str, thick: float, dash: bool) -> str:

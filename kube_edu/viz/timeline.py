@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.states import STATES
-from kube_edu.viz.svg import FAINT, GREEN, INK, ORANGE, RED, SOFT, Drawing, fit
+from kube_edu.viz.svg import FAINT, GREEN, INK, ORANGE, RED, Drawing, fit
 
 WIDTH, LEFT, ROW = 800.0, 190.0, 24.0
 COLOURS = STATES | {"up": GREEN, "down": RED, "paused": ORANGE}
@@ -45,26 +45,24 @@ def timeline(title: str, lanes: Sequence[Lane], marks: Sequence[Mark] = ()) -> F
 
     for moment in _ticks(begin, end):
         drawing.line((place(moment), top), (place(moment), bottom + 4), colour=FAINT, thick=1)
-        drawing.text(
-            place(moment), bottom + 18, f"{moment:g} s", size=11, colour=SOFT, anchor="middle"
-        )
+        drawing.note(place(moment), bottom + 18, f"{moment:g} s", anchor="middle")
     for index, mark in enumerate(marks):
         y = 50.0 + 15 * (index % 6)
         right = place(mark.time) > WIDTH * 0.7
         drawing.line((place(mark.time), y - 8), (place(mark.time), bottom), colour=INK, dash=True)
-        drawing.text(place(mark.time) + (-5 if right else 5), y, fit(mark.text, 420, 11.5),
-                     size=11.5, anchor="end" if right else "start")  # fmt: skip
+        x, anchor = place(mark.time) + (-5 if right else 5), "end" if right else "start"
+        drawing.text(x, y, fit(mark.text, 420, 11.5), size=11.5, anchor=anchor)
     for row, lane in enumerate(lanes):
         y = top + ROW * row
-        drawing.text(LEFT - 12, y + 16, fit(lane.name, LEFT - 24, 11, True), size=11, anchor="end",
-                     mono=True)  # fmt: skip
+        name = fit(lane.name, LEFT - 24, 11, mono=True)
+        drawing.text(LEFT - 12, y + 16, name, size=11, anchor="end", mono=True)
         for start, stop, state in lane.spans:
             width = max((stop - start) * scale, 2.0)
-            drawing.box(place(start), y + 4, width, ROW - 8, fill=COLOURS[state], stroke="#ffffff",
-                        radius=3)  # fmt: skip
+            span = place(start), y + 4, width, ROW - 8
+            drawing.box(*span, fill=COLOURS[state], stroke="#ffffff", radius=3)
     seen = [state for state in COLOURS if any(s == state for lane in lanes for *_, s in lane.spans)]
     drawing.legend(18, bottom + 46, [(COLOURS[state], state) for state in seen])
-    return Figure(drawing.svg(), _words(title, lanes, marks))
+    return drawing.figure(_words(lanes, marks))
 
 
 def host_lanes(trace: Trace, until: float, since: float = 0.0) -> list[Lane]:
@@ -132,9 +130,9 @@ def _ticks(begin: float, end: float) -> list[float]:
     return [step * index for index in range(first, int(end / step) + 1)]
 
 
-def _words(title: str, lanes: Sequence[Lane], marks: Sequence[Mark]) -> str:
-    lines = [f"  at {mark.time:.1f} s: {mark.text}" for mark in marks]
+def _words(lanes: Sequence[Lane], marks: Sequence[Mark]) -> Iterator[str]:
+    for mark in marks:
+        yield f"at {mark.time:.1f} s: {mark.text}"
     for lane in lanes:
         spans = ", ".join(f"{state} {start:.1f}-{stop:.1f} s" for start, stop, state in lane.spans)
-        lines.append(f"  {lane.name}: {spans}")
-    return "\n".join([title, *lines])
+        yield f"{lane.name}: {spans}"

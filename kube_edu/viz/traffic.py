@@ -11,6 +11,7 @@ from kube_edu.viz.svg import FAINT, GREEN, GREY, ORANGE, RED, SKY, SOFT, Drawing
 
 Object = dict[str, Any]
 PODS = 480.0
+LEGEND = ((GREEN, "reached"), (RED, "selected, but no one listens"), (GREY, "not selected"))
 
 
 def traffic(service: Object, pods: Sequence[Object], title: str = "") -> Figure:
@@ -24,13 +25,13 @@ def traffic(service: Object, pods: Sequence[Object], title: str = "") -> Figure:
     height = max(len(pods) * 60.0, len(lines) * 17.0 + 40) + 96
     middle = (height + 10) / 2
     drawing = Drawing(800, height, title)
-    drawing.box(18, middle - 22, 120, 44, fill="#ffffff", stroke=SKY, thick=1.8)
+    drawing.card(18, middle - 22, 120, 44, SKY, bar=False)
     drawing.text(78, middle - 3, "client", bold=True, anchor="middle")
     asked = ports[0].get("port", "?") if ports else "?"
-    drawing.text(78, middle + 13, f"asks :{asked}", size=11, colour=SOFT, anchor="middle")
+    drawing.note(78, middle + 13, f"asks :{asked}", anchor="middle")
     card = 30 + 17.0 * len(lines)
     drawing.arrow((138, middle), (198, middle))
-    drawing.box(200, middle - card / 2, 210, card, fill="#ffffff", stroke=ORANGE, thick=1.8)
+    drawing.card(200, middle - card / 2, 210, card, ORANGE, bar=False)
     drawing.text(212, middle - card / 2 + 19, f"Service {fit(name, 130)}", bold=True)
     for row, line in enumerate(lines):
         text = fit(line, 192, 11, mono=True)
@@ -42,18 +43,17 @@ def traffic(service: Object, pods: Sequence[Object], title: str = "") -> Figure:
         if verdict != "not selected":
             drawing.arrow((410, middle), (450, middle), (PODS - 40, y), (PODS - 4, y),
                           colour=colour, dash=colour == RED)  # fmt: skip
-        drawing.box(PODS, y - 24, 300, 48, fill="#ffffff", stroke=colour, thick=1.8)
-        drawing.text(PODS + 10, y - 7, fit(pod["metadata"]["name"], 200, 11, mono=True), size=11,
-                     mono=True, bold=True)  # fmt: skip
+        drawing.card(PODS, y - 24, 300, 48, colour, bar=False)
+        pod_name = fit(pod["metadata"]["name"], 200, 11, mono=True)
+        drawing.text(PODS + 10, y - 7, pod_name, size=11, mono=True, bold=True)
         drawing.text(PODS + 290, y - 7, verdict, size=11, colour=colour, anchor="end", bold=True)
-        drawing.text(PODS + 10, y + 12, fit(_facts(pod), 284, 10.5, mono=True), size=10.5,
-                     mono=True, colour=SOFT)  # fmt: skip
+        facts = fit(_facts(pod), 284, 10.5, mono=True)
+        drawing.text(PODS + 10, y + 12, facts, size=10.5, mono=True, colour=SOFT)
     drawing.line((18, height - 36), (782, height - 36), colour=FAINT)
-    drawing.legend(18, height - 15, [(GREEN, "reached"), (RED, "selected, but no one listens"),
-                                     (GREY, "not selected")])  # fmt: skip
-    words = [f"  {pod['metadata']['name']}: {_verdict(service, pod)}  ({_facts(pod)})"
+    drawing.legend(18, height - 15, LEGEND)
+    words = [f"{pod['metadata']['name']}: {_verdict(service, pod)}  ({_facts(pod)})"
              for pod in pods]  # fmt: skip
-    return Figure(drawing.svg(), "\n".join([title, *(f"  {line}" for line in lines), *words]))
+    return drawing.figure([*lines, *words])
 
 
 def _verdict(service: Object, pod: Object) -> str:

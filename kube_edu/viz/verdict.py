@@ -6,7 +6,7 @@ from textwrap import wrap
 
 from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.svg import GREEN, GREY, ORANGE, RED, SOFT, Drawing
+from kube_edu.viz.svg import GREEN, GREY, INK, ORANGE, RED, SOFT, Drawing, nothing
 
 QUESTIONS = {
     "who": ("Who are you?", "authentication"),
@@ -29,7 +29,7 @@ def gate_verdict(trace: Trace, verb: str, what: str) -> Figure:
     found = [e for e in trace.select("api.gate", verb=verb) if e.fields["object"].startswith(what)]
     title = f"{verb} {what}"
     if not found:
-        return Figure(Drawing(420, 60, f"{title}: not on the trace").svg(), f"{title}: not found")
+        return nothing(title, "not on the trace")
     event = found[-1]
     title = f"{verb} {event.fields['object'].rstrip('/')}: answered with {event.fields['status']}"
     answers = answers_of(event)
@@ -42,25 +42,22 @@ def gate_verdict(trace: Trace, verb: str, what: str) -> Figure:
         verdict = answers[stage][0]
         question, name = QUESTIONS[stage]
         colour = COLOURS[verdict]
-        drawing.box(18, y, LEFT - 40, 44, fill="#ffffff", stroke=colour, thick=1.8)
-        drawing.box(18, y, 6, 44, fill=colour, stroke="none", radius=2)
+        drawing.card(18, y, LEFT - 40, 44, colour)
         drawing.text(34, y + 19, question, bold=True, size=12.5)
-        drawing.text(34, y + 35, name, size=11, colour=SOFT)
+        drawing.note(34, y + 35, name)
         if verdict != UNASKED:
             mark = drawing.cross if verdict == REFUSED else drawing.tick
             mark(LEFT - 36, y + 31, colour=colour)
         for row, line in enumerate(said):
-            grey = SOFT if verdict == UNASKED else colour if verdict == REFUSED else "#1f2933"
-            drawing.text(LEFT, y + 19 + LINE * row, line, size=11.5, colour=grey)
+            ink = {UNASKED: SOFT, REFUSED: colour}.get(verdict, INK)
+            drawing.text(LEFT, y + 19 + LINE * row, line, size=11.5, colour=ink)
         if stage != "allowed":
-            drawing.line(
-                (40, y + 44), (40, y + height + 14), colour=colour, dash=verdict == UNASKED
-            )
+            ends = (40.0, y + 44), (40.0, y + height + 14)
+            drawing.line(*ends, colour=colour, dash=verdict == UNASKED)
         y += height + 14
     drawing.legend(18, y + 18, [(colour, verdict) for verdict, colour in COLOURS.items()])
-    words = [f"  {QUESTIONS[stage][0]:<22} {verdict}: {'; '.join(said)}"
-             for stage, (verdict, said) in answers.items()]  # fmt: skip
-    return Figure(drawing.svg(), "\n".join([title, *words]))
+    return drawing.figure(f"{QUESTIONS[stage][0]:<22} {verdict}: {'; '.join(said)}"
+                          for stage, (verdict, said) in answers.items())  # fmt: skip
 
 
 def answers_of(event: Event) -> dict[str, Answer]:

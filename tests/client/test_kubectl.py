@@ -101,7 +101,7 @@ def test_describe_says_what_an_object_is_and_what_happened() -> None:
         await run("create -f -", WEB)
         lines = (await run("describe deployment web")).splitlines()
         assert lines[:2] == ["Name:          web", "Namespace:     default"]
-        assert "Container c:   nginx:1" in lines
+        assert "  Replicas:  2" in lines and "        Image:  nginx:1" in lines
         assert lines[-1] == "Events:  <none>"
 
     with_kubectl(story)

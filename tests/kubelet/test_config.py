@@ -132,7 +132,7 @@ spec:
 """
     )
     world.run(4)
-    assert world.logs().splitlines() == ["two", "one", 'app="web"', "one"]
+    assert world.logs() == 'twooneapp="web"one\n'
 
 
 def test_a_missing_volume_keeps_the_pod_creating() -> None:

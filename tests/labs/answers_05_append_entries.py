@@ -172,7 +172,7 @@ WRONG = [
     (not_the_first_entry, "the first of all"),
     (only_the_first_new_one, "the log afterwards ends before it"),
     (nothing_new_is_a_no, "nothing stands against them"),
-    (says_nothing, "it returned None"),
+    (says_nothing, "returned None"),
     (one_off, "the log afterwards ends before it"),
     (takes_first_and_checks_then, "the log is not what it was"),
     (by_length, "stays as it was"),

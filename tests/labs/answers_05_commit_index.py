@@ -115,7 +115,7 @@ WRONG = [
     (whatever_it_has_itself, "nobody would know of it"),
     (one_at_a_time, "Committed is the last entry that a majority has"),
     (one_past, "and the leader's log ends at"),
-    (says_nothing, "it returned None"),
+    (says_nothing, "returned None"),
     (always_three, "Waiting for more"),
 ]
 

@@ -95,7 +95,7 @@ WRONG = [
     (by_term_alone, "agree up to entry"),
     (off_by_one, "The first entry of a log is entry 1"),
     (one_term_too_far, "the logs may well agree"),
-    (says_nothing, "it returned None"),
+    (says_nothing, "returned None"),
     (never_ends, "a loop that never stops"),
     (past_the_end, "this log ends at"),
 ]

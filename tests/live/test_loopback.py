@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 
 from kube_edu.kubelet.cni import loopback
-from kube_edu.kubelet.cni.loopback import DialMap, LoopbackNetwork
+from kube_edu.kubelet.cni.hostlocal import HostLocal
+from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.kubelet.cri import CriError
 
 
 def test_addresses_come_from_the_nodes_range_and_go_back(tmp_path: Path) -> None:
-    network = LoopbackNetwork()
-    with pytest.raises(CriError, match="no podCIDR yet"):
+    network = HostLocal()
+    with pytest.raises(CriError, match="the node has no podCIDR"):
         network.attach("default/a")
     network.set_pod_cidr("127.244.1.0/29")
     network.set_pod_cidr("127.244.1.0/29")
     given = [network.attach(f"default/{n}") for n in range(5)]
     assert given == [f"127.244.1.{n}" for n in range(2, 7)]
-    with pytest.raises(CriError, match="no more addresses"):
+    with pytest.raises(CriError, match="no IP addresses available in range"):
         network.attach("default/more")
     network.detach("127.244.1.4")
     assert network.attach("default/more") == "127.244.1.4"

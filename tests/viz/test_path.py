@@ -62,4 +62,4 @@ def test_a_path_that_has_only_begun_is_drawn_as_far_as_it_goes() -> None:
     assert [step.source for step in path_steps(told.trace, "web")] == ["kubectl"] + [
         "API server"
     ] * 2
-    assert "not found" in request_path(told.trace, "other").text
+    assert "not on the trace" in request_path(told.trace, "other").text

@@ -37,7 +37,8 @@ async def limit_ranger_defaults(attributes: Attributes, cluster: Cluster) -> Non
 async def limit_ranger(attributes: Attributes, cluster: Cluster) -> None:
     a = attributes
     problems: list[str] = []
-    if a.is_about("pods", "create"):
+    resized = a.resource.plural == "pods" and a.subresource == "resize"
+    if a.is_about("pods", "create") or resized:
         spec = a.object["spec"]
         for limit in _limits(a, cluster, "Container"):
             for container in containers(spec):

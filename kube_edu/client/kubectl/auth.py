@@ -16,10 +16,7 @@ async def create_token(client: ApiClient, things: Sequence[str], namespace: str)
     """`create token NAME`: a token of a service account, as it is."""
     if len(things) != 2 or things[0] != "token":
         raise Usage("error: of things without a file only `create token NAME` is known here")
-    request = _review("authentication.k8s.io", "TokenRequest", {})
-    request["metadata"] = {"name": things[1], "namespace": namespace}
-    answer = await client.create(request, resource="serviceaccounts", subresource="token")
-    return str(answer["status"]["token"])
+    return await client.create_token(things[1], namespace, {})
 
 
 async def whoami(client: ApiClient) -> list[str]:

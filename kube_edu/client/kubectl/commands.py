@@ -15,7 +15,7 @@ from kube_edu.api.status import bad_request
 from kube_edu.client import apply
 from kube_edu.client.client import ApiClient
 from kube_edu.client.kubectl import auth, rollout
-from kube_edu.client.kubectl.arguments import Usage, parse
+from kube_edu.client.kubectl.arguments import FILE, SWITCH, TEXT, THINGS, Flag, Usage, parse
 from kube_edu.client.kubectl.describe import describe
 from kube_edu.client.kubectl.manifests import objects_of
 from kube_edu.client.kubectl.printing import table_lines
@@ -32,10 +32,10 @@ class Kubectl:
         self._plan = plan
 
     async def run(self, command: str, stdin: str = "") -> str:
-        options = parse(command)
+        options = parse(command, {name: flags for name, (_, flags) in COMMANDS.items()})
         options.stdin = stdin
         kubectl = self._as(options.user, options.groups) if options.user else self
-        lines = await _COMMANDS[options.command](kubectl, options)
+        lines = await COMMANDS[options.command][0](kubectl, options)
         return "\n".join(line.rstrip() for line in lines)
 
     def _as(self, user: str, groups: Sequence[str]) -> Kubectl:
@@ -185,20 +185,50 @@ class Kubectl:
         return lines
 
     async def _scale(self, options: argparse.Namespace) -> list[str]:
-        lines = []
-        for resource, name in _targets(options):
-            patch = {"spec": {"replicas": options.replicas}}
-            await self.client.patch(resource, name, options.namespace, patch, subresource="scale")
-            lines.append(f"{resource.typed_name(name)} scaled")
-        return lines
+        patch = {"spec": {"replicas": options.replicas}}
+        return await self._patch(options, patch, "scaled", subresource="scale")
 
     async def _set(self, options: argparse.Namespace) -> list[str]:
-        [resource, name], *_ = _targets(options)
         images = (pair.partition("=") for pair in options.pairs)
         containers = [{"name": container, "image": image} for container, _, image in images]
         patch = {"spec": {"template": {"spec": {"containers": containers}}}}
-        await self.client.patch(resource, name, options.namespace, patch, kind="strategic")
-        return [f"{resource.typed_name(name)} image updated"]
+        return await self._patch(options, patch, "image updated", kind="strategic")
+
+    async def _label(self, options: argparse.Namespace) -> list[str]:
+        field, done = {
+            "label": ("labels", "labeled"),
+            "annotate": ("annotations", "annotated"),
+        }[options.command]
+        changes: dict[str, str | None] = {}
+        for pair in options.pairs:
+            key, sign, value = pair.partition("=")
+            changes[key if sign else key.removesuffix("-")] = value if sign else None
+        return await self._patch(options, {"metadata": {field: changes}}, done)
+
+    async def _cordon(self, options: argparse.Namespace) -> list[str]:
+        options.things = [f"node/{name.removeprefix('node/')}" for name in options.things]
+        unschedulable = True if options.command == "cordon" else None
+        patch = {"spec": {"unschedulable": unschedulable}}
+        return await self._patch(options, patch, f"{options.command}ed")
+
+    async def _patch(
+        self,
+        options: argparse.Namespace,
+        patch: Object,
+        done: str,
+        *,
+        kind: str = "merge",
+        subresource: str = "",
+    ) -> list[str]:
+        """Change each of the things that a command names; a line for each."""
+        lines = []
+        for resource, name in _targets(options):
+            namespace = _namespace(resource, options, name)
+            await self.client.patch(
+                resource, name, namespace, patch, kind=kind, subresource=subresource
+            )
+            lines.append(f"{resource.typed_name(name)} {done}")
+        return lines
 
     async def _rollout(self, options: argparse.Namespace) -> list[str]:
         [resource, name], *_ = _targets(options)
@@ -232,24 +262,6 @@ class Kubectl:
         chunks = [chunk async for chunk in response.stream]
         return b"".join(chunks).decode().splitlines()
 
-    async def _label(self, options: argparse.Namespace) -> list[str]:
-        fields = {"label": ("labels", "labeled"), "annotate": ("annotations", "annotated")}
-        field, done = fields[options.command]
-        [resource, name], *_ = _targets(options)
-        changes: dict[str, str | None] = {}
-        for pair in options.pairs:
-            key, sign, value = pair.partition("=")
-            changes[key if sign else key.removesuffix("-")] = value if sign else None
-        namespace = _namespace(resource, options, name)
-        await self.client.patch(resource, name, namespace, {"metadata": {field: changes}})
-        return [f"{resource.typed_name(name)} {done}"]
-
-    async def _cordon(self, options: argparse.Namespace) -> list[str]:
-        unschedulable = True if options.command == "cordon" else None
-        name = options.things[-1].removeprefix("node/")
-        await self.client.patch("nodes", name, "", {"spec": {"unschedulable": unschedulable}})
-        return [f"node/{name} {options.command}ed"]
-
 
 def _targets(options: argparse.Namespace) -> list[tuple[Resource, str]]:
     """What "pods", "pod web", "pods,svc", "all" and "deploy/web" mean."""
@@ -277,19 +289,56 @@ def _namespace(resource: Resource, options: argparse.Namespace, name: str) -> st
     return str(options.namespace) if resource.namespaced and not everywhere else ""
 
 
-_COMMANDS: dict[str, Callable[[Kubectl, argparse.Namespace], Awaitable[list[str]]]] = {
-    "annotate": Kubectl._label,
-    "apply": Kubectl._apply,
-    "auth": Kubectl._auth,
-    "cordon": Kubectl._cordon,
-    "create": Kubectl._create,
-    "delete": Kubectl._delete,
-    "describe": Kubectl._describe,
-    "get": Kubectl._get,
-    "label": Kubectl._label,
-    "logs": Kubectl._logs,
-    "rollout": Kubectl._rollout,
-    "scale": Kubectl._scale,
-    "set": Kubectl._set,
-    "uncordon": Kubectl._cordon,
+Run = Callable[[Kubectl, argparse.Namespace], Awaitable[list[str]]]
+
+CASCADES = ["background", "foreground", "orphan"]
+
+COMMANDS: dict[str, tuple[Run, tuple[Flag, ...]]] = {
+    "annotate": (Kubectl._label, (("--overwrite", SWITCH), THINGS)),
+    "apply": (
+        Kubectl._apply,
+        (("-f", {"dest": "filename", "required": True}), ("--prune", SWITCH)),
+    ),
+    "auth": (
+        Kubectl._auth,
+        (
+            ("action", {"choices": ["can-i", "whoami"]}),
+            ("--list", SWITCH),
+            ("--subresource", TEXT),
+            THINGS,
+        ),
+    ),
+    "cordon": (Kubectl._cordon, (THINGS,)),
+    "create": (Kubectl._create, (FILE, THINGS)),
+    "delete": (
+        Kubectl._delete,
+        (
+            FILE,
+            ("--cascade", {"default": "background", "choices": CASCADES}),
+            ("--grace-period", {"type": int}),
+            ("--all", SWITCH),
+            THINGS,
+        ),
+    ),
+    "describe": (Kubectl._describe, (THINGS,)),
+    "get": (Kubectl._get, (THINGS,)),
+    "label": (Kubectl._label, (("--overwrite", SWITCH), THINGS)),
+    "logs": (
+        Kubectl._logs,
+        (
+            ("-c", {"dest": "container", "default": ""}),
+            ("--tail", TEXT),
+            ("--previous", SWITCH),
+            ("--timestamps", SWITCH),
+            THINGS,
+        ),
+    ),
+    "rollout": (
+        Kubectl._rollout,
+        (("action", {"choices": list(rollout.ACTIONS)}), ("--to-revision", TEXT), THINGS),
+    ),
+    "scale": (Kubectl._scale, (("--replicas", {"type": int, "required": True}), THINGS)),
+    "set": (Kubectl._set, (("what", {"choices": ["image"]}), THINGS)),
+    "uncordon": (Kubectl._cordon, (THINGS,)),
 }
+"""What each command does, and the flags of its own."""

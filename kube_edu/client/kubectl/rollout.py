@@ -67,17 +67,17 @@ async def restart(client: ApiClient, deployment: Object, revision: str) -> list[
     last = max((_revision(r) for r in await _revisions(client, deployment)), default=0)
     note = {"kubectl.kubernetes.io/restartedAt": f"revision-{last + 1}"}
     patch = {"spec": {"template": {"metadata": {"annotations": note}}}}
-    await _patch(client, deployment, patch, "strategic")
+    await _patch(client, deployment, patch)
     return [f"deployment.apps/{meta.name(deployment)} restarted"]
 
 
 async def pause(client: ApiClient, deployment: Object, revision: str) -> list[str]:
-    await _patch(client, deployment, {"spec": {"paused": True}}, "strategic")
+    await _patch(client, deployment, {"spec": {"paused": True}})
     return [f"deployment.apps/{meta.name(deployment)} paused"]
 
 
 async def resume(client: ApiClient, deployment: Object, revision: str) -> list[str]:
-    await _patch(client, deployment, {"spec": {"paused": None}}, "strategic")
+    await _patch(client, deployment, {"spec": {"paused": None}})
     return [f"deployment.apps/{meta.name(deployment)} resumed"]
 
 
@@ -91,7 +91,9 @@ ACTIONS: dict[str, Action] = {
 }
 
 
-async def _patch(client: ApiClient, deployment: Object, patch: object, kind: str) -> None:
+async def _patch(
+    client: ApiClient, deployment: Object, patch: object, kind: str = "strategic"
+) -> None:
     name, namespace = meta.name(deployment), meta.namespace(deployment)
     await client.patch("deployments", name, namespace, patch, kind=kind)
 

@@ -12,11 +12,8 @@ It is a text file, for the programs in the containers to read too, one line a st
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from pathlib import Path
-
-from kube_edu.kubelet.cri import CriError
 
 Real = tuple[str, int]
 
@@ -65,30 +62,6 @@ class DialMap:
         new = self.file.with_suffix(".new")
         new.write_text("".join(lines))
         new.replace(self.file)
-
-
-class LoopbackNetwork:
-    """One node's pod addresses: the next free one of its range, as host-local IPAM gives them."""
-
-    def __init__(self) -> None:
-        self._free: list[str] = []
-        self._cidr = ""
-
-    def set_pod_cidr(self, cidr: str) -> None:
-        if cidr == self._cidr:
-            return
-        self._cidr = cidr
-        hosts = [str(address) for address in ipaddress.ip_network(cidr).hosts()]
-        self._free = hosts[1:]  # the first is the bridge's on a real node
-
-    def attach(self, pod: str) -> str:
-        if not self._free:
-            why = "no more addresses" if self._cidr else "the node has no podCIDR yet"
-            raise CriError("FailedCreatePodSandBox", f'network for pod "{pod}": {why}')
-        return self._free.pop(0)
-
-    def detach(self, address: str) -> None:
-        self._free.append(address)
 
 
 def _bindable(kind: socket.SocketKind, address: str, port: int) -> Real:

@@ -21,6 +21,10 @@ class CriError(Exception):
         self.reason = reason
 
 
+Files = dict[str, bytes]
+"""The files of a volume, by path within it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PodSandboxConfig:
     """What a sandbox is made from: the pod's identity, and its network settings."""
@@ -49,8 +53,8 @@ class ContainerConfig:
     args: Sequence[str] = ()
     working_dir: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
-    mounts: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
-    """Files by mount path: {"/etc/config": {"key": b"value"}}; an emptyDir is an empty dict."""
+    mounts: Mapping[str, Files] = field(default_factory=dict)
+    """By mount path: {"/etc/config": {"key": b"value"}}; an emptyDir is an empty dict."""
     ports: Sequence[Mapping[str, Any]] = ()
 
 

@@ -14,14 +14,14 @@ import dns.rdatatype
 
 from kube_edu.host import Request, Response
 from kube_edu.kubelet.cni import PodNetwork, Serve
-from kube_edu.kubelet.cri import ContainerConfig, PodSandboxConfig
+from kube_edu.kubelet.cri import ContainerConfig, Files, PodSandboxConfig
 from kube_edu.kubelet.cri.images import command_line
 
 DNS_TIMEOUT = 5.0
 
 
 class ContainerContext:
-    """Implements `kube_edu.kubelet.cri.programs.Container` over a PodNetwork."""
+    """Implements `kube_edu.kubelet.cri.programs.container.Container` over a PodNetwork."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class ContainerContext:
         self.now = now
         self.terminated = asyncio.Event()
         """SIGTERM has come. Who does not care is killed at the end of the grace period."""
-        self.files = _Files(config.mounts)
+        self.files = _ContainerFiles(config.mounts)
         self.env = {"HOSTNAME": pod.hostname or pod.name, **config.env}
         self._network = network
         self._write = write
@@ -121,15 +121,15 @@ class ContainerContext:
         return ""
 
 
-class _Files:
+class _ContainerFiles:
     """The container's files: what is mounted, and a layer of its own that ends with it.
 
     An emptyDir is one dict for all containers of a pod, so what one writes the others read.
     """
 
-    def __init__(self, mounts: Mapping[str, Mapping[str, bytes]]) -> None:
+    def __init__(self, mounts: Mapping[str, Files]) -> None:
         self._mounts = mounts
-        self._own: dict[str, bytes] = {}
+        self._own: Files = {}
 
     def read(self, path: str) -> bytes:
         """Raises FileNotFoundError."""
@@ -138,16 +138,16 @@ class _Files:
             raise FileNotFoundError(path)
         return folder[name]
 
+    def exists(self, path: str) -> bool:
+        folder, name = self._place(path)
+        return name in folder
+
     def write(self, path: str, content: bytes) -> None:
         folder, name = self._place(path)
-        if not isinstance(folder, dict):
-            raise PermissionError(path)
         folder[name] = content
 
     def remove(self, path: str) -> None:
         folder, name = self._place(path)
-        if not isinstance(folder, dict):
-            raise PermissionError(path)
         folder.pop(name, None)
 
     def list(self, path: str) -> list[str]:
@@ -155,7 +155,7 @@ class _Files:
         folder, prefix = self._place(f"{path.rstrip('/')}/")
         return sorted(name.removeprefix(prefix) for name in folder if name.startswith(prefix))
 
-    def _place(self, path: str) -> tuple[Mapping[str, bytes], str]:
+    def _place(self, path: str) -> tuple[Files, str]:
         """The mounted folder (or the own layer) that holds a path, and the path within it."""
         for mount in sorted(self._mounts, key=len, reverse=True):
             prefix = f"{mount.rstrip('/')}/"

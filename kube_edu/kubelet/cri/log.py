@@ -11,8 +11,9 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
+
+from kube_edu.api import meta
 
 LONGEST = 16 * 1024
 """containerd's max_container_log_line_size."""
@@ -43,7 +44,7 @@ class LogFile:
         return write_end
 
     def write(self, line: bytes, stream: str = "stdout") -> None:
-        head = f"{_stamp(self._now())} {stream}".encode()
+        head = f"{meta.nano_timestamp(self._now())} {stream}".encode()
         while len(line) > LONGEST:
             self._file.write(b"%s P %s\n" % (head, line[:LONGEST]))
             line = line[LONGEST:]
@@ -71,7 +72,7 @@ class LogFile:
             while True:
                 for entry in file:
                     stamp, _, tag, text = entry[:-1].split(b" ", 3)
-                    start = start or _seconds(stamp.decode())
+                    start = start or meta.seconds(stamp.decode())
                     partial += text
                     if tag == b"F":
                         yield start, partial
@@ -100,12 +101,3 @@ class LogFile:
     def _tell(self) -> None:
         self._progress.set()
         self._progress = asyncio.Event()
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
-
-
-def _seconds(stamp: str) -> float:
-    moment = datetime.strptime(stamp[:26], "%Y-%m-%dT%H:%M:%S.%f")
-    return moment.replace(tzinfo=UTC).timestamp()

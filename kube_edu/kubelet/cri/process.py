@@ -25,6 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import dns
+import psutil
 
 from kube_edu.host import Host
 from kube_edu.kubelet.cni import PodNetwork
@@ -33,11 +34,11 @@ from kube_edu.kubelet.cri import (
     ContainerConfig,
     ContainerStatus,
     CriError,
+    Files,
     PodSandboxConfig,
     SandboxStatus,
 )
 from kube_edu.kubelet.cri.images import command_line, find_image, name_of
-from kube_edu.kubelet.cri.leftovers import end_leftovers
 from kube_edu.kubelet.cri.log import LogFile
 from kube_edu.kubelet.cri.programs import COMMANDS, PROGRAMS
 from kube_edu.kubelet.cri.running import Child, exit_code
@@ -68,9 +69,9 @@ class ProcessRuntime(ContainerRuntime):
         self._pods = folder / "pods"
         self._bin = folder / "bin"
         self._dial_map = dial_map
-        self._empty_dirs: dict[str, list[Mapping[str, bytes]]] = {}  # of each pod, by uid
+        self._empty_dirs: dict[str, list[Files]] = {}  # of each pod, by uid
         self._prefix = WITH_PARENT if shutil.which("setpriv") else ()
-        end_leftovers(self._pods)
+        _end_leftovers(self._pods)
         shutil.rmtree(self._pods, ignore_errors=True)
         _install(self._bin)
 
@@ -207,7 +208,7 @@ class ProcessRuntime(ContainerRuntime):
 
 
 def _lay_out(
-    root: Path, pod: SandboxStatus, config: ContainerConfig, empty_dirs: list[Mapping[str, bytes]]
+    root: Path, pod: SandboxStatus, config: ContainerConfig, empty_dirs: list[Files]
 ) -> None:
     """A fresh root folder: volumes, and the files of /etc that a runtime writes."""
     for mount, files in config.mounts.items():
@@ -234,6 +235,16 @@ def _lay_out(
     etc = root / "etc"
     etc.mkdir(parents=True, exist_ok=True)
     (etc / "resolv.conf").write_text("".join(f"{line}\n" for line in lines))
+
+
+def _end_leftovers(folder: Path) -> None:
+    """Kill what a killed `up` has left running. A process is ours if its environment says so: its
+    root folder lies inside the cluster's, whose lock sees to it that no other `up` uses it. Nothing
+    else, a pid on record least of all, proves anything."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended, or is somebody else's
+            if process.environ().get("KUBE_EDU_ROOT", "").startswith(f"{folder}/"):
+                process.kill()
 
 
 def _install(folder: Path) -> None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from kube_edu.api.meta import timestamp
 from kube_edu.kubelet.cri import programs
 from kube_edu.kubelet.cri.context import ContainerContext
-from kube_edu.kubelet.cri.programs import CommandError, Write
+from kube_edu.kubelet.cri.programs.container import CommandError
+
+Write = Callable[[str], None]
+"""Takes lines of output."""
 
 TOKEN = re.compile(
     r"""(?P<skip>[ \t]+ | \#[^\n]* | 2>&1 | 2>\s*/dev/null)
@@ -90,10 +92,13 @@ class Shell:
             write(f"sh: {words[0]}: not found")
             return 127
         try:
-            return await COMMANDS[name](self._context, words, write)
+            output = await COMMANDS[name](self._context, words)
         except CommandError as error:  # there is no standard error here
             write(str(error))
             return 1
+        for line in output.splitlines():
+            write(line)
+        return 0
 
     async def _block(self, block: Block, write: Write) -> int:
         for operator, step in block:
@@ -118,12 +123,10 @@ class Shell:
         if target in ("/dev/stdout", "/proc/1/fd/1"):
             self._context.log("\n".join(lines))
         elif target and target != "/dev/null":
-            before = b""
-            if step.append:
-                with suppress(FileNotFoundError):
-                    before = self._context.files.read(target)
+            files = self._context.files
+            before = files.read(target) if step.append and files.exists(target) else b""
             text = "".join(f"{line}\n" for line in lines)
-            self._context.files.write(target, before + text.encode())
+            files.write(target, before + text.encode())
         return status
 
     async def _expand(self, word: str) -> str:
@@ -212,7 +215,7 @@ def _simple(tokens: list[str]) -> Simple:
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-async def _sleep(context: ContainerContext, words: Sequence[str], write: Write) -> int:
+async def _sleep(context: ContainerContext, words: Sequence[str]) -> str:
     if words[1:] == ["infinity"]:
         await asyncio.Event().wait()
     try:
@@ -220,64 +223,53 @@ async def _sleep(context: ContainerContext, words: Sequence[str], write: Write) 
     except ValueError:
         raise CommandError(f"sleep: invalid number '{words[1]}'") from None
     await asyncio.sleep(seconds)
-    return 0
+    return ""
 
 
-async def _echo(context: ContainerContext, words: Sequence[str], write: Write) -> int:
-    write(" ".join(word for word in words[1:] if word not in ("-n", "-e")))
-    return 0
+async def _echo(context: ContainerContext, words: Sequence[str]) -> str:
+    return " ".join(word for word in words[1:] if word not in ("-n", "-e")) + "\n"
 
 
-async def _date(context: ContainerContext, words: Sequence[str], write: Write) -> int:
-    write(timestamp(context.now()))
-    return 0
+async def _date(context: ContainerContext, words: Sequence[str]) -> str:
+    return timestamp(context.now())
 
 
-async def _hostname(context: ContainerContext, words: Sequence[str], write: Write) -> int:
-    write(context.address if words[1:] == ["-i"] else context.env["HOSTNAME"])
-    return 0
+async def _hostname(context: ContainerContext, words: Sequence[str]) -> str:
+    return context.address if words[1:] == ["-i"] else context.env["HOSTNAME"]
 
 
-async def _env(context: ContainerContext, words: Sequence[str], write: Write) -> int:
-    for name, value in context.env.items():
-        write(f"{name}={value}")
-    return 0
+async def _env(context: ContainerContext, words: Sequence[str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in context.env.items())
 
 
-async def _cat(context: ContainerContext, words: Sequence[str], write: Write) -> int:
+async def _cat(context: ContainerContext, words: Sequence[str]) -> str:
+    output = ""
     for path in words[1:]:
-        try:
-            content = context.files.read(path).decode()
-        except FileNotFoundError:
-            raise CommandError(f"cat: can't open '{path}': No such file or directory") from None
-        for line in content.splitlines():
-            write(line)
-    return 0
+        if not context.files.exists(path):
+            raise CommandError(f"{output}cat: can't open '{path}': No such file or directory")
+        output += context.files.read(path).decode()
+    return output
 
 
-async def _ls(context: ContainerContext, words: Sequence[str], write: Write) -> int:
-    for name in context.files.list(words[-1] if words[1:] else "/"):
-        write(name)
-    return 0
+async def _ls(context: ContainerContext, words: Sequence[str]) -> str:
+    return "\n".join(context.files.list(words[-1] if words[1:] else "/"))
 
 
-async def _touch(context: ContainerContext, words: Sequence[str], write: Write) -> int:
+async def _touch(context: ContainerContext, words: Sequence[str]) -> str:
     for path in words[1:]:
-        try:
-            context.files.read(path)
-        except FileNotFoundError:
+        if not context.files.exists(path):
             context.files.write(path, b"")
-    return 0
+    return ""
 
 
-async def _rm(context: ContainerContext, words: Sequence[str], write: Write) -> int:
+async def _rm(context: ContainerContext, words: Sequence[str]) -> str:
     for path in words[1:]:
         if not path.startswith("-"):
             context.files.remove(path)
-    return 0
+    return ""
 
 
-Command = Callable[[ContainerContext, Sequence[str], Write], Awaitable[int]]
+Command = Callable[[ContainerContext, Sequence[str]], Awaitable[str]]
 
 COMMANDS: Mapping[str, Command] = {
     **programs.COMMANDS,

@@ -15,70 +15,18 @@ import json
 import mimetypes
 import posixpath
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from kube_edu.host import Request, Response
-from kube_edu.kubelet.cni import Serve
+from kube_edu.kubelet.cri.programs.container import Command, CommandError, Container, Program
 from kube_edu.kubelet.cri.programs.redis import redis_cli, redis_command, redis_server
-
-
-class Files(Protocol):
-    """The files of a container, by path."""
-
-    def read(self, path: str) -> bytes:
-        """Raises OSError."""
-
-    def write(self, path: str, content: bytes) -> None: ...
-
-
-class Container(Protocol):
-    """What a program sees of the container that it runs in."""
-
-    terminated: asyncio.Event
-    """SIGTERM has come. Who does not care is killed at the end of the grace period."""
-
-    @property
-    def env(self) -> Mapping[str, str]: ...
-    @property
-    def address(self) -> str: ...
-    @property
-    def command(self) -> Sequence[str]: ...
-    @property
-    def files(self) -> Files: ...
-
-    def log(self, text: str) -> None:
-        """Write lines to the container's output."""
-
-    def listen(self, port: int, serve: Serve) -> None:
-        """Serve a port of the pod's address: HTTP and RESP, as a Request and as bytes."""
-
-    async def connect(self, name: str, port: int, payload: bytes) -> Any:
-        """Send RESP, or nothing, and return the answer. LookupError if the name has no address."""
-
-    async def get(self, url: str) -> Response:
-        """HTTP GET. Raises LookupError as `connect` does."""
-
-
-Program = Callable[[Container], Awaitable[int]]
-"""A container's first process: returns its exit code."""
-
-Write = Callable[[str], None]
-"""Takes lines of output."""
-
-Command = Callable[[Container, Sequence[str], Write], Awaitable[int]]
-"""A program that others run: takes its words and returns its exit code."""
-
-
-class CommandError(Exception):
-    """A command ends with exit code 1 and this on its standard error."""
-
 
 ROOTS = {"nginx": "/usr/share/nginx/html", "httpd": "/usr/local/apache2/htdocs"}
 
 
 async def web(container: Container) -> int:
     """nginx and httpd: the files that are mounted in the document root, on port 80."""
-    name = container.command[0].partition("-")[0]
+    name = posixpath.basename(container.command[0]).removesuffix("-foreground")
 
     async def answer(source: str, request: Request) -> Response:
         path = f"{request.path}index.html" if request.path.endswith("/") else request.path
@@ -165,6 +113,8 @@ async def _try_to_connect(container: Container, target: str, timeout: str) -> in
         container.log("REFUSED")
     except LookupError:
         container.log("DNS")
+    except OSError:
+        container.log("OTHER")
     else:
         return 0
     return 1
@@ -199,7 +149,7 @@ async def _serve_http(container: Container, port: int, answer: Answer) -> int:
     return 0
 
 
-async def fetch(container: Container, words: Sequence[str], write: Write) -> int:
+async def fetch(container: Container, words: Sequence[str]) -> str:
     """wget (busybox's) and curl, as far as pods use them: fetch one URL."""
     name = words[0]
     try:
@@ -222,12 +172,10 @@ async def fetch(container: Container, words: Sequence[str], write: Write) -> int
     body = response.body or b""
     content = body if isinstance(body, bytes) else str(body).encode()
     file = options.get("-O") or options.get("-o") or "-"
-    if file != "-":
-        container.files.write(file, content)
-    else:
-        for line in content.decode(errors="replace").splitlines():
-            write(line)
-    return 0
+    if file == "-":
+        return content.decode(errors="replace")
+    container.files.write(file, content)
+    return ""
 
 
 PROGRAMS: Mapping[str, Program] = {

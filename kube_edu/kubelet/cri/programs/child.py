@@ -23,11 +23,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kube_edu.host import Request, Response
 from kube_edu.kubelet.cni import Serve
-from kube_edu.kubelet.cri.programs import COMMANDS, PROGRAMS, CommandError
+from kube_edu.kubelet.cri.programs import COMMANDS, PROGRAMS
+from kube_edu.kubelet.cri.programs.container import CommandError
 
 
 class Process:
-    """Implements `kube_edu.kubelet.cri.programs.Container` over sockets and files."""
+    """Implements `kube_edu.kubelet.cri.programs.container.Container` over sockets and files."""
 
     def __init__(self, command: list[str]) -> None:
         self.command = command
@@ -83,9 +84,10 @@ def _get(url: str) -> Response:
     except urllib.error.HTTPError as refusal:
         return Response(refusal.code, refusal.read())
     except urllib.error.URLError as error:
-        if isinstance(error.reason, socket.gaierror):
+        reason = error.reason
+        if isinstance(reason, socket.gaierror):
             raise LookupError(f"bad address '{urlsplit(url).hostname}'") from None
-        raise OSError(str(error.reason)) from None
+        raise (reason if isinstance(reason, OSError) else error) from None
 
 
 async def _read(reader: StreamReader) -> Request | bytes | None:
@@ -130,7 +132,8 @@ async def main(command: list[str]) -> int:
     try:
         if name in PROGRAMS:
             return await PROGRAMS[name](container)
-        return await COMMANDS[name](container, command, print)
+        print(await COMMANDS[name](container, command), end="")
+        return 0
     except CommandError as error:
         print(error, file=sys.stderr)
         return 1

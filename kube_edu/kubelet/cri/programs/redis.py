@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from kube_edu.kubelet.cri.programs import Container, Write
+from kube_edu.kubelet.cri.programs.container import CommandError, Container
 
 PORT = 6379
 REPLICATION_SECONDS = 1.0
@@ -119,7 +118,7 @@ async def _replicate(container: Container, server: KeyValueServer) -> bool:
     return True
 
 
-async def redis_cli(container: Container, words: Sequence[str], write: Write) -> int:
+async def redis_cli(container: Container, words: Sequence[str]) -> str:
     """redis-cli [-h HOST] COMMAND..."""
     host, words = container.address, words[1:]
     if words[:1] == ["-h"]:
@@ -127,11 +126,9 @@ async def redis_cli(container: Container, words: Sequence[str], write: Write) ->
     try:
         reply = await redis_command(container, host, *words)
     except (LookupError, OSError) as error:
-        write(f"Could not connect to Redis at {host}:{PORT}: {error}")
-        return 1
-    for item in reply if isinstance(reply, list) else [reply]:
-        write("(nil)" if item is None else str(item))
-    return 0
+        raise CommandError(f"Could not connect to Redis at {host}:{PORT}: {error}") from None
+    items = reply if isinstance(reply, list) else [reply]
+    return "".join("(nil)\n" if item is None else f"{item}\n" for item in items)
 
 
 async def redis_command(container: Container, host: str, *words: str) -> Any:
