@@ -5,6 +5,7 @@ Source: apimachinery, pkg/api/resource/quantity.go and suffix.go.
 
 from __future__ import annotations
 
+import functools
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_UP, Context, Decimal, InvalidOperation
 
@@ -63,6 +64,7 @@ def milli(value: Decimal) -> int:
     return whole(value * 1000)
 
 
+@functools.lru_cache(maxsize=1024)  # the same few amounts come again and again
 def _parse(text: str) -> tuple[Decimal, str]:
     try:
         return _parse_exactly(text)
