@@ -38,6 +38,14 @@ def key(obj: Object) -> str:
     return f"{namespace(obj)}/{name(obj)}" if namespace(obj) else name(obj)
 
 
+def at(obj: Object, path: str) -> Any:
+    """The value at a path such as "spec.nodeName"; None where there is nothing."""
+    value: Any = obj
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
 def is_deleting(obj: Object) -> bool:
     """Whether the object's deletion has begun."""
     return "deletionTimestamp" in obj["metadata"]
@@ -57,11 +65,11 @@ MAX_DEPTH = 100
 
 
 def check_depth(value: Any, levels: int = MAX_DEPTH) -> None:
-    """Raises ValueError for JSON data that is nested deeper."""
-    if isinstance(value, (dict, list)):
-        if not levels:
-            raise ValueError(f"exceeded max depth: objects may be nested {MAX_DEPTH} deep")
-        for part in value.values() if isinstance(value, dict) else value:
+    """Raises ValueError for an object or a list that is nested deeper."""
+    if not levels:
+        raise ValueError(f"exceeded max depth: objects may be nested {MAX_DEPTH} deep")
+    for part in value.values() if isinstance(value, dict) else value:
+        if isinstance(part, (dict, list)):
             check_depth(part, levels - 1)
 
 

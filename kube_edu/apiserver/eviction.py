@@ -17,9 +17,9 @@ from kube_edu.api.selectors import LabelSelector
 from kube_edu.api.status import ApiError, bad_request, error, internal_error
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import read_object
+from kube_edu.apiserver.queryoptions import check_delete
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
-from kube_edu.apiserver.writeoptions import check_delete
 from kube_edu.host import Host, Request
 
 BUDGETS = by_plural("poddisruptionbudgets")

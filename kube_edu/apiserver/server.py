@@ -7,11 +7,12 @@ the reader or the registry, which are the same for every resource.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from kube_edu.api.meta import Object, name, namespace
+from kube_edu.api.patch import Merge, merge_patch
 from kube_edu.api.resources import STORED, resource_of
 from kube_edu.api.status import ApiError, not_acceptable
 from kube_edu.apiserver.admission import Plugin
@@ -27,6 +28,7 @@ from kube_edu.apiserver.metrics import Metrics
 from kube_edu.apiserver.nonresource import NonResource
 from kube_edu.apiserver.options import Options
 from kube_edu.apiserver.parts import DOORS
+from kube_edu.apiserver.queryoptions import check_write
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
 from kube_edu.apiserver.showing import View, view_of
@@ -34,7 +36,6 @@ from kube_edu.apiserver.storage import Storage
 from kube_edu.apiserver.subresources import Subresources
 from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.apiserver.watching import Events, Watches
-from kube_edu.apiserver.writeoptions import check_write
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.host import Document, Host, Request, Response, decoded
 
@@ -61,13 +62,15 @@ class ApiServer:
         mutating: Sequence[Plugin] = MUTATING,
         validating: Sequence[Plugin] = VALIDATING,
         allows: Allows = allows,
+        merge_patch: Merge = merge_patch,
+        watch_cache: Callable[[Storage, str], WatchCache] = WatchCache,
     ) -> None:
         self._host = host
         self._port = port
         self._bootstrapped = False
         self._storage = Storage(store, options.encryption)
         self._caches = {
-            prefix: WatchCache(self._storage, prefix)
+            prefix: watch_cache(self._storage, prefix)
             for prefix in (resource.storage_prefix for resource in STORED)
         }
         self._services = ServiceAllocator(self._storage, host.random, service_cidr)
@@ -82,6 +85,7 @@ class ApiServer:
             self._services,
             self._gate.admission,
             self._gate.authorize,
+            merge_patch,
         )
         self._subresources = Subresources(host, self._registry, self._reader, self._gate.token)
         self._metrics = Metrics()

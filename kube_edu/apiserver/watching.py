@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Mapping
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.apiserver.call import Call
-from kube_edu.apiserver.listoptions import check_watch
+from kube_edu.apiserver.queryoptions import check_watch
 from kube_edu.apiserver.reading import Reader, revision_asked
 from kube_edu.apiserver.selection import Selection
 from kube_edu.apiserver.stored import Event
@@ -58,6 +58,13 @@ class Watches:
         except ApiError as refusal:
             if refusal.code != 410:
                 raise
+            self._host.record(
+                "api.watch",
+                object=f"{call.target.plural}/{call.namespace}/",
+                type="ERROR",
+                rv=since,
+                user=call.user.name,
+            )
             return _refused(refusal)
         count = len(initial) if with_state else None
         return EventStream(self._host, call, cache, watcher, seconds, initial=count)
