@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import weakref
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -35,11 +34,11 @@ from kube_edu.host import Host
 from kube_edu.host.identity import NOBODY
 from kube_edu.kubelet.cri.simulated import SimulatedRuntime
 from kube_edu.proxy import iptables
-from kube_edu.sim import Machine, Network, Simulation, keys
+from kube_edu.sim import Machine, Stage, keys
 from kube_edu.sim.curl import CurlError, http_get
 from kube_edu.sim.dataplane import DataPlane, NodeNetwork
 from kube_edu.sim.machine import Main
-from kube_edu.trace import Event, Trace
+from kube_edu.trace import Event
 
 T = TypeVar("T")
 
@@ -80,7 +79,7 @@ class Answer:
         return "\n".join([said, *steps])
 
 
-class Cluster:
+class Cluster(Stage):
     """Machines `etcd-1` …, `control-1` and `node-1` …, and what runs on them.
 
     `seed` decides everything that chance decides. `roles` puts functions of yours in the place
@@ -97,12 +96,9 @@ class Cluster:
         roles: Mapping[str, Any] | None = None,
         boot: bool = True,
     ) -> None:
+        super().__init__(seed)
         self.roles = dict(roles or {})
         parts.check_roles(self.roles)
-        self.simulation = Simulation(seed)
-        weakref.finalize(self, self.simulation.close)
-        self.hosts: dict[str, Machine] = {}
-        """The machines by name; `.state` is "up", "down" or "paused"."""
         self.etcd: dict[str, EtcdServer] = {}
         """The etcd members by name, for a look inside."""
         self._members = [f"etcd-{number + 1}" for number in range(etcd_members)]
@@ -120,7 +116,7 @@ class Cluster:
     def apply(self, manifest: str, *, namespace: str = "", prune: str = "") -> Output:
         """`kubectl apply -f -`; with `prune`, a label selector, also delete what was applied
         before, matches it and is no longer in the manifest. Raises ApiError."""
-        return Output("\n".join(self._call(self._kubectl.apply(manifest, namespace, prune))))
+        return Output("\n".join(self.call(self._kubectl.apply(manifest, namespace, prune))))
 
     def kubectl(
         self, command: str, stdin: str = "", *, token: str | None = None, node: str = ""
@@ -128,7 +124,7 @@ class Cluster:
         """What kubectl prints: `c.kubectl("get pods -o wide")`, refusals included. As the
         administrator; with a `token`, as whom it stands for; with a `node`, as its kubelet."""
         try:
-            return Output(self._call(self._kubectl_of(token, node).run(command, stdin)))
+            return Output(self.call(self._kubectl_of(token, node).run(command, stdin)))
         except ApiError as error:
             if error.code == 401:
                 return Output(f"error: You must be logged in to the server ({error.reason})")
@@ -159,7 +155,7 @@ class Cluster:
             raise ValueError(f"{source} has no address yet")
         searches = [f"{namespace}.svc.cluster.local", "svc.cluster.local", "cluster.local"]
         resolv = {"servers": [DNS_ADDRESS], "searches": searches}
-        return self._call(self._curl(self._plane.node(node), address, url, resolv))
+        return self.call(self._curl(self._plane.node(node), address, url, resolv))
 
     async def _curl(
         self, network: NodeNetwork, address: str, url: str, resolv: Mapping[str, Any]
@@ -196,59 +192,6 @@ class Cluster:
         found = self.get(thing, namespace)
         slices = self.objects("endpointslices", namespace) if thing.startswith(SERVICE) else []
         return found is not None and is_ready(found, slices)
-
-    # --- time
-
-    @property
-    def now(self) -> float:
-        """Virtual seconds since the machines were switched on."""
-        return self.simulation.now
-
-    def run_for(self, seconds: float) -> None:
-        self.simulation.run_for(seconds)
-
-    def run_until(self, condition: Callable[[], bool], timeout: float = 60.0) -> None:
-        """Let time pass until the condition holds; TimeoutError after `timeout` virtual seconds."""
-        self.simulation.run_until(condition, timeout)
-
-    def step(self) -> bool:
-        """Go to the next instant at which anything happens."""
-        return self.simulation.step()
-
-    # --- failures
-
-    def crash(self, name: str) -> None:
-        """Cut the power of a machine ("node-2"), or kill a process ("control-1/kube-scheduler")."""
-        machine, process = self._find(name)
-        machine.kill(process) if process else machine.crash()
-
-    def restart(self, name: str) -> None:
-        """Start a machine or a process again."""
-        machine, process = self._find(name)
-        machine.revive(process) if process else machine.restart()
-
-    def pause(self, name: str) -> None:
-        """Freeze a machine, as a stalled virtual machine is."""
-        self._find(name)[0].pause()
-
-    def resume(self, name: str) -> None:
-        self._find(name)[0].resume()
-
-    def partition(self, *groups: list[str]) -> None:
-        """Cut the network between groups of machines: `c.partition(["etcd-1"], ["etcd-2", …])`."""
-        self.network.partition(*groups)
-
-    def heal(self) -> None:
-        """Make every link whole again."""
-        self.network.heal()
-
-    @property
-    def network(self) -> Network:
-        return self.simulation.network
-
-    @property
-    def trace(self) -> Trace:
-        return self.simulation.trace
 
     # --- putting it together
 
@@ -317,10 +260,6 @@ class Cluster:
         machine.start("kubelet", kubelet)
         machine.start("kube-proxy", partial(parts.kube_proxy, apiserver=APISERVER, proxier=proxier))
 
-    def _machine(self, name: str, address: str) -> Machine:
-        self.hosts[name] = self.simulation.machine(name, address)
-        return self.hosts[name]
-
     def _is_up(self) -> bool:
         nodes = self.objects("nodes")
         wanted = sum(name.startswith("node-") for name in self.hosts)
@@ -329,20 +268,6 @@ class Cluster:
             and all(is_ready(node) for node in nodes)
             and (wanted == 0 or self.ready("deployment/coredns", "kube-system"))
         )
-
-    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self.simulation.call(coroutine, timeout=90)
-
-    def _find(self, name: str) -> tuple[Machine, str]:
-        """The machine, and the process or "", that "node-2" or "control-1/kube-scheduler" is."""
-        host, _, process = name.partition("/")
-        if host not in self.hosts:
-            raise ValueError(f"no host is called {host!r}: there are {', '.join(self.hosts)}")
-        machine = self.hosts[host]
-        if process and process not in machine.processes:
-            running = ", ".join(machine.processes)
-            raise ValueError(f"no process is called {process!r} on {host}: there are {running}")
-        return machine, process
 
     def _stored(self, key: str, end: str = "") -> list[Object]:
         """A look into the store of the member that has come furthest."""

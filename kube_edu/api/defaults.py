@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from kube_edu.api import meta, schema, tables
 from kube_edu.api.meta import Object, clone
+from kube_edu.api.podutil import containers
 
 
 def set_defaults(obj: Object) -> Object:
@@ -86,11 +87,6 @@ def _pod_spec(spec: Object) -> None:
     account = spec.get("serviceAccountName") or spec.get("serviceAccount")
     if account:
         spec["serviceAccountName"] = spec["serviceAccount"] = account
-
-
-def containers(spec: Object) -> list[Object]:
-    groups = ("initContainers", "containers", "ephemeralContainers")
-    return [container for group in groups for container in spec.get(group) or ()]
 
 
 def _container(container: Object) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
+from kube_edu.api import certificatevalidation as certificates
 from kube_edu.api import meta, quantity, rules
 from kube_edu.api import workloadvalidation as workloads
 from kube_edu.api.meta import Object
@@ -187,6 +188,20 @@ _SYSTEM_PRIORITIES = (
 )
 
 
+def _role(role: Object) -> Errors:
+    for i, rule in enumerate(role.get("rules") or ()):
+        path, urls = f"rules[{i}]", rule.get("nonResourceURLs")
+        if urls and role["kind"] == "Role":
+            why = "namespaced rules cannot apply to non-resource URLs"
+            yield invalid_value(f"{path}.nonResourceURLs", urls, why)
+        if urls and any(rule.get(field) for field in ("apiGroups", "resources", "resourceNames")):
+            why = "rules cannot apply to both regular resources and non-resource URLs"
+            yield invalid_value(f"{path}.nonResourceURLs", urls, why)
+        for field, what in (("apiGroups", "api group"), ("resources", "resource")):
+            if not urls and not rule.get(field):
+                yield required(f"{path}.{field}", f"resource rules must supply at least one {what}")
+
+
 def _subjects(binding: Object) -> Errors:
     for i, subject in enumerate(binding.get("subjects") or ()):
         if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
@@ -218,6 +233,8 @@ def _ip_address(address: Object) -> Errors:
 
 
 ON_CREATE: dict[str, Callable[[Object], Errors]] = {
+    "CertificateSigningRequest": certificates.signing_request,
+    "ClusterRole": _role,
     "ClusterRoleBinding": _subjects,
     "ConfigMap": _data_size,
     "CronJob": workloads.cron_job,
@@ -235,6 +252,7 @@ ON_CREATE: dict[str, Callable[[Object], Errors]] = {
     "PriorityClass": _priority_class,
     "ReplicaSet": workloads.replicated,
     "ReplicationController": workloads.replication_controller,
+    "Role": _role,
     "RoleBinding": _subjects,
     "Secret": _secret,
     "Service": _service,
@@ -254,6 +272,8 @@ ON_UPDATE: dict[str, Callable[[Object, Object], Errors]] = {
 
 # Where a subresource has rules of its own in place of those above.
 AT_DOORS: dict[str, Callable[[Object, Object], Errors]] = {
-    "ephemeralcontainers": ephemeral_update,
-    "resize": pod_resize,
+    "CertificateSigningRequest/approval": certificates.approval,
+    "CertificateSigningRequest/status": certificates.signed,
+    "Pod/ephemeralcontainers": ephemeral_update,
+    "Pod/resize": pod_resize,
 }

@@ -52,6 +52,19 @@ def clone(value: Any) -> Any:
     return value
 
 
+MAX_DEPTH = 100
+"""Of objects in objects: no kind comes near it, and whatever walks an object may recurse."""
+
+
+def check_depth(value: Any, levels: int = MAX_DEPTH) -> None:
+    """Raises ValueError for JSON data that is nested deeper."""
+    if isinstance(value, (dict, list)):
+        if not levels:
+            raise ValueError(f"exceeded max depth: objects may be nested {MAX_DEPTH} deep")
+        for part in value.values() if isinstance(value, dict) else value:
+            check_depth(part, levels - 1)
+
+
 def new_uid(random: Random) -> str:
     """A random UUID (version 4), as the API server gives each new object."""
     digits = f"{random.getrandbits(128):032x}"

@@ -7,6 +7,7 @@ a bad patch is that of apiserver, pkg/endpoints/handlers/patch.go.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -29,6 +30,9 @@ STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 MOST_OPERATIONS = 10_000
 """Of one JSON patch (maxJSONPatchOperations)."""
+
+MAX_COPIED = 3 * 1024 * 1024
+"""Bytes that the copies of one JSON patch may have together (AccumulatedCopySizeLimit)."""
 
 
 def apply_patch(obj: Object, patch: Any, content_type: str) -> Object:
@@ -69,15 +73,26 @@ def json_patch(obj: Object, operations: Any) -> Object:
         allowed = f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}"
         raise request_entity_too_large(f"{allowed}, got {len(operations)}")
     patched: Object = clone(obj)
+    copied = 0
     try:
         for operation in operations:
             lenient = [_as_go_applies(patched, operation)]
+            copied += _size_of_copy(patched, lenient[0])
+            if copied > MAX_COPIED:
+                raise _rejected()
             patched = jsonpatch.apply_patch(patched, lenient, in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException):
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, RecursionError):
         raise _rejected() from None
     if not isinstance(patched, dict):
         raise _rejected()
     return patched
+
+
+def _size_of_copy(document: Any, operation: Object) -> int:
+    """How many bytes of JSON an operation copies: each could double the object."""
+    if operation.get("op") != "copy" or not isinstance(operation.get("from"), str):
+        return 0
+    return len(json.dumps(jsonpointer.JsonPointer(operation["from"]).resolve(document, None)))
 
 
 def _as_go_applies(document: Any, operation: Any) -> Object:

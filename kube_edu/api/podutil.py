@@ -27,6 +27,12 @@ def node_name(pod: Object) -> str:
     return str(pod["spec"].get("nodeName", ""))
 
 
+def containers(spec: Object) -> list[Object]:
+    """All containers of a pod spec, in the order in which they are started."""
+    groups = ("initContainers", "containers", "ephemeralContainers")
+    return [container for group in groups for container in spec.get(group) or ()]
+
+
 def is_finished(pod: Object) -> bool:
     return phase(pod) in ("Succeeded", "Failed")
 

@@ -25,6 +25,14 @@ def pod_spec(spec: Object, prefix: str, claims: Sequence[str] = ()) -> Errors:
                 yield duplicate(f"{prefix}{where}.name", container["name"])
             seen.append(container.get("name"))
             yield from _container(container, volumes, f"{prefix}{where}.")
+            for field in _NOT_EPHEMERAL if group == "ephemeralContainers" else ():
+                if container.get(field):
+                    why = "cannot be set for an Ephemeral Container"
+                    yield forbidden_field(f"{prefix}{where}.{field}", why)
+
+
+_NOT_EPHEMERAL = ("lifecycle", "livenessProbe", "ports", "readinessProbe", "resizePolicy",
+                  "resources", "startupProbe")  # fmt: skip
 
 
 def _container(container: Object, volumes: list[Any], prefix: str) -> Errors:
@@ -34,6 +42,11 @@ def _container(container: Object, volumes: list[Any], prefix: str) -> Errors:
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         yield from _handler(container.get(probe), prefix + probe)
     resources = container.get("resources") or {}
+    for part in ("limits", "requests"):
+        for name, stated in (resources.get(part) or {}).items():
+            if quantity.parse(stated) < 0:
+                why = "must be greater than or equal to 0"
+                yield invalid_value(f"{prefix}resources.{part}[{name}]", stated, why)
     for name, request in (resources.get("requests") or {}).items():
         limit = (resources.get("limits") or {}).get(name)
         if limit is not None and quantity.parse(request) > quantity.parse(limit):

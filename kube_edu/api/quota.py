@@ -19,6 +19,9 @@ COUNTED = ("configmaps", "persistentvolumeclaims", "pods", "replicationcontrolle
            "resourcequotas", "secrets", "services")  # fmt: skip
 """What a quota counts by its plain name; anything else by "count/deployments.apps"."""
 
+WHOLE = (*COUNTED, "count/")
+"""How the names of that begin which comes in whole numbers only."""
+
 ONE = Decimal(1)
 
 
@@ -49,8 +52,7 @@ def total(objects: Sequence[Object]) -> Usage:
     """What they take together."""
     together: Usage = {}
     for obj in objects:
-        for name, amount in usage(obj).items():
-            together[name] = together.get(name, Decimal(0)) + amount
+        together = _added(together, usage(obj))
     return together
 
 
@@ -86,16 +88,29 @@ def _pod(pod: Object) -> Usage:
 
 
 def pod_resources(spec: Object, part: str) -> Usage:
-    """What the containers of a pod state together as "requests" or "limits"; or the greatest init
-    container, if that is more."""
-    together: Usage = {}
-    for container in spec["containers"]:
-        for name, amount in _amounts(container, part).items():
-            together[name] = together.get(name, Decimal(0)) + amount
+    """What the containers of a pod state together as "requests" or "limits"; or an init container,
+    if that is more. Init containers that stay (the sidecars) count with both
+    (pkg/api/v1/resource/helpers.go)."""
+    sidecars: Usage = {}
+    largest: Usage = {}
     for container in spec.get("initContainers") or ():
-        for name, amount in _amounts(container, part).items():
-            together[name] = max(together.get(name, Decimal(0)), amount)
-    return together
+        stated = _amounts(container, part)
+        if container.get("restartPolicy") == "Always":
+            sidecars, stated = _added(sidecars, stated), {}
+        starting = _added(sidecars, stated)
+        largest |= {n: v for n, v in starting.items() if v > largest.get(n, Decimal(-1))}
+    running = sidecars
+    for container in spec["containers"]:
+        running = _added(running, _amounts(container, part))
+    together = {n: max(v, running.get(n, v)) for n, v in {**running, **largest}.items()}
+    overhead = {n: quantity.parse(v) for n, v in (spec.get("overhead") or {}).items()}
+    if part == "limits":
+        overhead = {n: v for n, v in overhead.items() if n in together}
+    return _added(together, overhead)
+
+
+def _added(a: Usage, b: Usage) -> Usage:
+    return {name: a.get(name, Decimal(0)) + b.get(name, Decimal(0)) for name in {**a, **b}}
 
 
 def _amounts(container: Object, part: str) -> Usage:

@@ -245,6 +245,11 @@ class FieldSelector:
                 return False
         return True
 
+    def exact(self, field: str) -> str:
+        """What a field has to be; "" where that is left open (RequiresExactMatch)."""
+        asked = (r.value for r in self.requirements if (r.field, r.operator) == (field, "="))
+        return next(asked, "")
+
     @property
     def empty(self) -> bool:
         return not self.requirements

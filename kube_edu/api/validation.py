@@ -23,11 +23,12 @@ def validate_create(obj: Object) -> list[FieldError]:
 
 def validate_update(new: Object, old: Object, subresource: str = "") -> list[FieldError]:
     """What is wrong with an object that takes the place of another, written at this door."""
+    kind = new["kind"]
     errors = [*_metadata(new), *_kind(new), *rules.check_change(new, old)]
     for field, of in (("name", meta.name), ("namespace", meta.namespace), ("uid", meta.uid)):
         if of(new) != of(old):
             errors.append(invalid_value(f"metadata.{field}", of(new), "field is immutable"))
-    check = AT_DOORS.get(subresource) or ON_UPDATE.get(new["kind"])
+    check = AT_DOORS.get(f"{kind}/{subresource}") or ON_UPDATE.get(kind)
     if check is not None:
         errors += check(new, old)
     return _distinct(errors)

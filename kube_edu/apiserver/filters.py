@@ -10,11 +10,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from kube_edu.api.selectors import FieldSelector, SelectorError
 from kube_edu.api.status import ApiError, internal_error
 from kube_edu.apiserver.authentication import Authentication
-from kube_edu.apiserver.authorization import Access, Authorizer, refusal
+from kube_edu.apiserver.authorization import NO_FIELDS, Access, Authorizer, refusal
 from kube_edu.apiserver.call import ANONYMOUS, Call, read_url
 from kube_edu.host import Host, Response
+
+MOST_WARNINGS, LONG_WARNING = 4096, 256
+"""Characters, of all warnings and, when those are more, of each."""
 
 Next = Callable[[Call], Awaitable[Response]]
 Filter = Callable[[Call, Next], Awaitable[Response]]
@@ -70,11 +74,19 @@ async def recover(call: Call, following: Next) -> Response:
         context = {"message": f"the API server failed to answer {request}", "exception": bug}
         asyncio.get_running_loop().call_exception_handler(context)
         response = Response(500, internal_error(str(bug)).status)
-    if call.warnings:
-        texts = [text.replace("\\", "\\\\").replace('"', '\\"') for text in call.warnings]
-        warnings = ", ".join(f'299 - "{text}"' for text in dict.fromkeys(texts))
-        response.headers = {**response.headers, "warning": warnings}
+    if warning := _warning(call.warnings):
+        response.headers = {**response.headers, "warning": warning}
     return response
+
+
+def _warning(texts: Sequence[str]) -> str:
+    """The header. What would break it is not told, nor is too much of it (pkg/warning/context.go;
+    apimachinery, pkg/util/net/http.go)."""
+    told = [text for text in dict.fromkeys(texts) if text.isprintable()]
+    if sum(map(len, told)) > MOST_WARNINGS:
+        told = [text[:LONG_WARNING] for text in told[: MOST_WARNINGS // LONG_WARNING]]
+    escaped = (text.replace("\\", "\\\\").replace('"', '\\"') for text in told)
+    return ", ".join(f'299 - "{text}"' for text in escaped)
 
 
 async def request_info(call: Call, following: Next) -> Response:
@@ -123,10 +135,8 @@ def access_of(call: Call) -> Access:
         return _unknown(call)
     if resource is None:
         return Access(call.user, call.request.method.lower(), path=call.request.path)
-    fields = call.request.param("fieldSelector")
-    name, namespace = call.name, call.namespace
-    if not name and fields.startswith("metadata.name=") and "," not in fields:
-        name = fields.removeprefix("metadata.name=").removeprefix("=")
+    fields = _field_selector(call)
+    name, namespace = call.name or fields.exact("metadata.name"), call.namespace
     if resource.plural == "namespaces":
         namespace = call.name  # a namespace is in itself: a role there may show it
     return Access(
@@ -139,6 +149,16 @@ def access_of(call: Call) -> Access:
         name,
         fields=fields,
     )
+
+
+def _field_selector(call: Call) -> FieldSelector:
+    """Only what selects may count as a name: who creates could else write any (requestinfo.go)."""
+    if call.verb not in ("deletecollection", "list", "watch"):
+        return NO_FIELDS
+    try:
+        return FieldSelector.parse(call.request.param("fieldSelector"))
+    except SelectorError:
+        return NO_FIELDS  # said to who is allowed to ask
 
 
 _VERBS = {"DELETE": "delete", "GET": "get", "PATCH": "patch", "POST": "create", "PUT": "update"}

@@ -7,7 +7,8 @@ client goes straight to the resources, past the gate itself (upstream's loopback
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -144,6 +145,7 @@ class ClusterView:
     ) -> None:
         self.random = host.random
         self.client = client
+        self.booking: Mapping[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lookup = lookup
         self._authorize = authorize
         self._escalation = EscalationCheck(rbac, authorize)

@@ -20,6 +20,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from kube_edu.api.meta import Object
+from kube_edu.apiserver import strictjson
 from kube_edu.wire.protobuf import fields, read_varint
 
 MAGIC = b"k8s\x00"
@@ -122,7 +123,7 @@ def _value(type_: str, raw: Any) -> Any:
                 return _bytes(parts.get(3, b"")).decode()
             return _signed(parts.get(2, 0))
         case "runtime.RawExtension" | "meta.v1.FieldsV1":
-            return json.loads(_parts(raw).get(1, b"{}"))
+            return strictjson.loads(_parts(raw).get(1, b"{}"))[0]
         case "meta.v1.Time" | "meta.v1.MicroTime":
             return _time(_parts(raw), type_)
         case "authentication.v1.ExtraValue":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from kube_edu.api import conversion, defaults, validation
@@ -29,6 +30,7 @@ from kube_edu.api.status import (
 )
 from kube_edu.apiserver.admission import Admission, Attributes
 from kube_edu.apiserver.allocators import ServiceAllocator, claims
+from kube_edu.apiserver.authorization import Authorizer, refusal
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, read_options, typed
 from kube_edu.apiserver.deletion import (
@@ -36,6 +38,7 @@ from kube_edu.apiserver.deletion import (
     check_preconditions,
     is_finished,
 )
+from kube_edu.apiserver.filters import access_of
 from kube_edu.apiserver.parts import DOORS, narrowed
 from kube_edu.apiserver.storage import Lost, Storage
 from kube_edu.apiserver.stored import revision_of, with_revision
@@ -63,12 +66,14 @@ class Registry:
         caches: Mapping[str, WatchCache],
         services: ServiceAllocator,
         admission: Admission,
+        authorize: Authorizer,
     ) -> None:
         self._host = host
         self._storage = storage
         self._caches = caches
         self._services = services
         self._admission = admission
+        self._authorize = authorize
         self._written: dict[str, int] = {}  # by resource, the last revision written from here
 
     async def create(self, call: Call) -> Object:
@@ -78,7 +83,7 @@ class Registry:
         return await self.insert(call, draft)
 
     async def update(self, call: Call) -> tuple[Object, bool]:
-        """The object, and whether it is a new one."""
+        """The object, and whether it is a new one, which takes the right to create."""
         resource = call.target
         draft = read_object(call, resource.api_version, resource.kind)
         _check_names(draft, call)
@@ -91,6 +96,10 @@ class Registry:
         except ApiError as failure:
             if failure.code != 404 or not may_create or draft["metadata"].get("resourceVersion"):
                 raise
+        access = replace(access_of(call), verb="create")
+        decision = await self._authorize(access)
+        if not decision.allowed:
+            raise refusal(access, decision.reason)
         return await self.insert(call, draft), True
 
     async def patch(self, call: Call) -> Object:

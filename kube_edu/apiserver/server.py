@@ -72,7 +72,12 @@ class ApiServer:
         self._watches = Watches(host, self._reader, self._caches)
         self._gate = Gate(host, options, self._serve, self._find, allows, mutating, validating)
         self._registry = Registry(
-            host, self._storage, self._caches, self._services, self._gate.admission
+            host,
+            self._storage,
+            self._caches,
+            self._services,
+            self._gate.admission,
+            self._gate.authorize,
         )
         self._subresources = Subresources(host, self._registry, self._reader, self._gate.token)
         self._metrics = Metrics()

@@ -79,8 +79,10 @@ def _job(job: Object, user: User) -> None:
 
 def _signing_request(request: Object, user: User) -> None:
     """Who asks is written by the server: the signer trusts it."""
-    spec = {k: v for k, v in request.get("spec", {}).items() if k not in ("username", "groups")}
-    request["spec"] = {**spec, "username": user.name, "groups": list(user.groups)}
+    extra = {key: [*values] for key, values in user.extra.items()}
+    who: Object = {"username": user.name, "groups": [*user.groups], "uid": user.uid, "extra": extra}
+    asked = {k: v for k, v in request.get("spec", {}).items() if k not in who}
+    request["spec"] = asked | {k: v for k, v in who.items() if v}
 
 
 def _keep_spec(new: Object, old: Object) -> None:

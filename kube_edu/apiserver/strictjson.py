@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from math import isinf
 from typing import Any
+
+from kube_edu.api.meta import check_depth
 
 
 def loads(data: bytes) -> tuple[Any, list[str]]:
@@ -28,7 +31,14 @@ def loads(data: bytes) -> tuple[Any, list[str]]:
         twice.append(found)
         return found
 
-    value = json.loads(data, object_pairs_hook=from_pairs, parse_constant=_no_number)
+    value = json.loads(
+        data,
+        object_pairs_hook=from_pairs,
+        parse_constant=_no_number,
+        parse_float=_float,
+        parse_int=_int,
+    )
+    check_depth(value)
     return (_plain(value), list(_paths(value, ""))) if twice else (value, [])
 
 
@@ -60,3 +70,15 @@ def _plain(value: Any) -> Any:
 
 def _no_number(text: str) -> Any:
     raise ValueError(f"invalid character '{text[0]}' looking for beginning of value")
+
+
+def _int(text: str) -> int | float:
+    number = int(text)
+    return number if -(2**63) <= number < 2**63 else _float(text)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError(f"cannot unmarshal number {text[:20]} into Go value of type float64")
+    return number

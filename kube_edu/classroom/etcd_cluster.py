@@ -8,10 +8,9 @@ e.revisions("What happened")
 from __future__ import annotations
 
 import asyncio
-import weakref
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from kube_edu import parts
 from kube_edu.classroom.etcd_client import Etcd
@@ -20,8 +19,7 @@ from kube_edu.cluster import Output
 from kube_edu.etcd import EtcdClient, EtcdServer
 from kube_edu.etcd.messages import CompactionRequest, Event, RangeRequest
 from kube_edu.host import Host, HttpClient
-from kube_edu.sim import Machine, Simulation
-from kube_edu.trace import Trace
+from kube_edu.sim import Machine, Stage
 from kube_edu.viz.figure import Figure
 from kube_edu.viz.revisions import Rider, revisions
 
@@ -30,19 +28,18 @@ T = TypeVar("T")
 IDENTITY = "apiserver-etcd-client"
 
 
-class EtcdCluster:
+class EtcdCluster(Stage):
     """Machines `etcd-1` … with a member each, and a machine for every client that is asked for.
     When the constructor returns, there is a leader."""
 
     def __init__(self, members: int = 3, seed: int = 7) -> None:
-        self.simulation = Simulation(seed)
-        weakref.finalize(self, self.simulation.close)
+        super().__init__(seed)
         self.members: dict[str, EtcdServer] = {}
         """By name, for a look inside."""
         self._names = [f"etcd-{number + 1}" for number in range(members)]
         self._changes: list[tuple[Event, ...]] = []
         for number, name in enumerate(self._names):
-            machine = self.simulation.machine(name, f"192.168.0.{20 + number}")
+            machine = self._machine(name, f"192.168.0.{20 + number}")
             started = partial(self.members.__setitem__, name)
             machine.start("etcd", partial(parts.etcd, members=self._names, started=started))
         self._laptop = EtcdClient(self.connections("laptop"))
@@ -56,7 +53,7 @@ class EtcdCluster:
 
     def connections(self, name: str) -> list[HttpClient]:
         """Of a client's machine, to every member."""
-        machine = self.simulation.machines.get(name) or self._machine(name)
+        machine = self._laptop_of(name)
         if "client" not in machine.processes:
             machine.start("client", _idle)
         return self._dial(machine.processes["client"].host)
@@ -67,7 +64,7 @@ class EtcdCluster:
         async def run(host: Host) -> None:
             await main(self._dial(host))
 
-        self._machine(name).start("client", run)
+        self._laptop_of(name).start("client", run)
 
     def _dial(self, host: Host) -> list[HttpClient]:
         endpoints = [f"{member}:{parts.ETCD_CLIENT_PORT}" for member in self._names]
@@ -89,63 +86,22 @@ class EtcdCluster:
         self.run_for(0.1)
         return rider
 
-    def _machine(self, name: str) -> Machine:
-        machines = self.simulation.machines
-        return machines.get(name) or self.simulation.machine(name, f"192.168.1.{len(machines)}")
+    def _laptop_of(self, name: str) -> Machine:
+        """The machine of a client."""
+        return self.hosts.get(name) or self._machine(name, f"192.168.1.{len(self.hosts)}")
 
     def etcdctl(self, command: str, stdin: str = "") -> Output:
         """What etcdctl prints: `e.etcdctl("get --prefix color/")`."""
         self.gather()
         return Output(self.call(etcdctl(self._laptop, command, stdin)))
 
-    # --- time and failures
-
-    @property
-    def now(self) -> float:
-        """Virtual seconds since the machines were switched on."""
-        return self.simulation.now
-
-    @property
-    def trace(self) -> Trace:
-        return self.simulation.trace
-
-    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Let time pass until a coroutine is done; returns what it does."""
-        return self.simulation.call(coroutine, timeout=90)
-
-    def run_for(self, seconds: float) -> None:
-        self.simulation.run_for(seconds)
-
-    def run_until(self, condition: Callable[[], bool], timeout: float = 60.0) -> None:
-        self.simulation.run_until(condition, timeout)
-
-    def crash(self, name: str) -> None:
-        self.simulation.machines[name].crash()
-
-    def restart(self, name: str) -> None:
-        self.simulation.machines[name].restart()
-
-    def pause(self, name: str) -> None:
-        self.simulation.machines[name].pause()
-
-    def resume(self, name: str) -> None:
-        self.simulation.machines[name].resume()
-
-    def up(self, name: str) -> bool:
-        """Whether a machine has power and is not frozen."""
-        return self.simulation.machines[name].state == "up"
-
-    def partition(self, *groups: list[str]) -> None:
-        self.simulation.network.partition(*groups)
-
-    def heal(self) -> None:
-        self.simulation.network.heal()
+    # --- inside
 
     @property
     def leader(self) -> str:
         """The member that leads, "" if none does."""
-        return next((name for name, member in self.members.items()
-                     if self.up(name) and member.node.leader == name), "")  # fmt: skip
+        up = (name for name in self.members if self.hosts[name].state == "up")
+        return next((name for name in up if self.members[name].node.leader == name), "")
 
     def compact(self, revision: int) -> None:
         self.gather()

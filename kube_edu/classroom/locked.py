@@ -111,7 +111,7 @@ class LockRun(Run):
 
     def _befall(self, name: str, after: float, power: bool) -> None:
         """A machine loses its power, or is frozen until its lease is over."""
-        machine = self.etcd.simulation.machines[name]
+        machine = self.etcd.hosts[name]
         loop, nobody = asyncio.get_running_loop(), Context()  # what is frozen cannot wake itself
         loop.call_later(after, machine.crash if power else machine.pause, context=nobody)
         loop.call_later(after + FROZEN, machine.resume, context=nobody)

@@ -236,7 +236,7 @@ class Run(Trial):
     @property
     def busy(self) -> list[str]:
         """Whose programs are not at their end; a machine without power runs none."""
-        machines = self.etcd.simulation.machines
+        machines = self.etcd.hosts
         return [n for n, busy in self._busy.items() if busy and machines[n].state != "down"]
 
     # --- what was done

@@ -15,17 +15,12 @@ from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.client import ApiClient, Controller, Informers
 from kube_edu.host import Host, Identity
-from kube_edu.wire.csr import subject_of
+from kube_edu.wire.csr import kinds_of_names, subject_of
 
 GROUP = "certificates.k8s.io"
+API_CLIENT = "kubernetes.io/kube-apiserver-client"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
-SIGNERS = (
-    "kubernetes.io/kube-apiserver-client",
-    KUBELET_CLIENT,
-    "kubernetes.io/kubelet-serving",
-    "kubernetes.io/legacy-unknown",
-)
-CLIENT_USAGES = ("client auth", "digital signature", "key encipherment")
+KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 YEAR = 365 * 24 * 3600
 """--cluster-signing-duration"""
 
@@ -94,11 +89,10 @@ class CsrSigningController(Controller):
         if request is None or self._sign is None or not _waits_for_signature(request):
             return
         spec, status = request["spec"], request["status"]
-        seconds = spec.get("expirationSeconds", YEAR)
+        seconds = min(spec.get("expirationSeconds", YEAR), YEAR)
+        usages = spec.get("usages") or ()
         try:
-            if spec["signerName"] == KUBELET_CLIENT and _kubelet(request) is None:
-                raise ValueError("the request is not for a kubelet's client certificate")
-            usages = spec.get("usages") or ()
+            _CHECKS[spec["signerName"]](spec)
             certificate = self._sign(base64.b64decode(spec["request"]), usages, seconds)
         except ValueError as problem:
             failed = {
@@ -117,7 +111,7 @@ class CsrSigningController(Controller):
 def _waits_for_signature(request: Object) -> bool:
     status = request.get("status") or {}
     return (
-        request["spec"].get("signerName") in SIGNERS
+        request["spec"].get("signerName") in _CHECKS
         and not status.get("certificate")
         and meta.condition_is(request, "Approved")
         and not any(meta.condition_is(request, type) for type in ("Denied", "Failed"))
@@ -129,11 +123,51 @@ def _kubelet(request: Object) -> Identity | None:
     spec = request["spec"]
     if spec.get("signerName") != KUBELET_CLIENT:
         return None
-    if any(usage not in CLIENT_USAGES for usage in spec.get("usages") or ()):
-        return None
     try:
-        subject = subject_of(spec["request"])
+        _check_kubelet_client(spec)
     except ValueError:
         return None
-    is_node = subject.common_name.startswith("system:node:")
-    return subject if is_node and subject.organizations == ("system:nodes",) else None
+    return subject_of(spec["request"])
+
+
+# What each signer signs; ValueError says why not (signer.go, and pkg/apis/certificates/helpers.go).
+
+
+def _check_client(spec: Object) -> None:
+    usages = spec.get("usages") or ()
+    for usage in usages:
+        if usage not in ("client auth", "digital signature", "key encipherment"):
+            raise ValueError(f"invalid usage for client certificate: {usage}")
+    if "client auth" not in usages:
+        raise ValueError("missing required usage for client certificate: client auth")
+
+
+def _check_kubelet_client(spec: Object) -> None:
+    _check_kubelet(spec, "client auth", names=())
+
+
+def _check_kubelet_serving(spec: Object) -> None:
+    _check_kubelet(spec, "server auth", names=("DNS", "IP"))
+
+
+def _check_kubelet(spec: Object, auth: str, *, names: Sequence[str]) -> None:
+    subject, kinds = subject_of(spec["request"]), kinds_of_names(spec["request"])
+    if subject.organizations != ("system:nodes",):
+        raise ValueError("subject organization is not system:nodes")
+    if names and not kinds.intersection(names):
+        raise ValueError("DNS or IP subjectAltName is required")
+    for kind in sorted(kinds.difference(names)):
+        raise ValueError(f"{kind} subjectAltNames are not allowed")
+    wanted = [auth, "digital signature", "key encipherment"]
+    usages = spec.get("usages") or ()
+    if sorted({*usages, "key encipherment"}) != sorted(wanted):
+        raise ValueError(f"usages did not match [{' '.join(sorted(wanted))}]")
+    if not subject.common_name.startswith("system:node:"):
+        raise ValueError("subject common name does not begin with system:node:")
+
+
+_CHECKS: dict[str, Callable[[Object], None]] = {
+    API_CLIENT: _check_client,
+    KUBELET_CLIENT: _check_kubelet_client,
+    KUBELET_SERVING: _check_kubelet_serving,
+}

@@ -29,6 +29,7 @@ from kube_edu.host import Identity, identity_of
 from kube_edu.host.identity import NOBODY
 from kube_edu.live.disk import replace
 from kube_edu.live.tls import Tls
+from kube_edu.wire.csr import subject_of
 
 CA_VALIDITY = timedelta(days=3650)
 CERTIFICATE_VALIDITY = timedelta(days=365)
@@ -157,6 +158,8 @@ class Authority:
         """The certificate that a request (PKCS #10, in PEM) asks for; ValueError when it is none
         (kubernetes, pkg/controller/certificates/authority/policies.go)."""
         asked = x509.load_pem_x509_csr(request)
+        if _identity(asked.subject) != subject_of(base64.b64encode(request).decode()):
+            raise ValueError("the request can be read in two ways")
         key = asked.public_key()
         if not asked.is_signature_valid or not isinstance(
             key, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey)
@@ -231,6 +234,14 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
 def _name(subject: Identity) -> x509.Name:
     groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, o) for o in subject.organizations]
     return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)])
+
+
+def _identity(name: x509.Name) -> Identity:
+    def texts(oid: x509.ObjectIdentifier) -> list[str]:
+        return [str(attribute.value) for attribute in name.get_attributes_for_oid(oid)]
+
+    common_names = texts(NameOID.COMMON_NAME) or [""]
+    return Identity(common_names[-1], tuple(texts(NameOID.ORGANIZATION_NAME)))
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,16 +100,15 @@ def draw_cluster(shot: Snapshot) -> Figure:
             _draw_node(drawing, shot, name, 18 + column * (width + 14), y, width, row_height)
         y += row_height + 14
     seen = [state for state in STATES if any(pod_state(pod) == state for pod in shot.pods)]
-    drawing.text(18, height - 16, "pods:", size=11.5, colour=SOFT)
+    drawing.note(18, height - 16, "pods:", 11.5)
     drawing.legend(58, height - 16, [(STATES[state], state) for state in seen] or [(GREY, "none")])
-    return Figure(drawing.svg(), describe_cluster(shot))
+    return drawing.figure(describe_cluster(shot))
 
 
-def describe_cluster(shot: Snapshot) -> str:
+def describe_cluster(shot: Snapshot) -> Iterator[str]:
     """The picture in words."""
-    lines = [f"The cluster at {shot.time:.1f} s"]
     if shot.groups:
-        lines.append("  network cut: " + " | ".join(", ".join(group) for group in shot.groups))
+        yield "network cut: " + " | ".join(", ".join(group) for group in shot.groups)
     for name, state in shot.hosts.items():
         notes = [state]
         if name == shot.leader and state == "up":
@@ -122,11 +121,9 @@ def describe_cluster(shot: Snapshot) -> str:
             notes.append(_node_condition(shot, name))
             counts = Counter(pod_state(pod) for pod in _pods_on(shot, name))
             notes += [f"{counts[state]} pods {state}" for state in STATES if counts[state]]
-        lines.append(f"  {name:<10} {', '.join(notes)}")
-    waiting = _pods_on(shot, "")
-    if waiting:
-        lines.append(f"  no node yet: {len(waiting)} pods")
-    return "\n".join(lines)
+        yield f"{name:<10} {', '.join(notes)}"
+    if waiting := _pods_on(shot, ""):
+        yield f"no node yet: {len(waiting)} pods"
 
 
 def _draw_control(drawing: Drawing, shot: Snapshot, x: float, y: float) -> None:
@@ -162,8 +159,7 @@ def _draw_store(drawing: Drawing, shot: Snapshot, x: float, y: float) -> None:
         middle = left + step / 2
         drawing.text(middle, y + 96, fit(role if shot.hosts[name] == "up" else "", step, 12),
                      size=12, anchor="middle", bold=leads)  # fmt: skip
-        drawing.text(middle, y + 118, f"revision {shot.revisions.get(name, 0)}", size=11.5,
-                     anchor="middle", colour=SOFT)  # fmt: skip
+        drawing.note(middle, y + 118, f"revision {shot.revisions.get(name, 0)}", 11.5, "middle")
 
 
 def _draw_node(drawing: Drawing, shot: Snapshot, name: str, x: float, y: float, width: float,
@@ -171,8 +167,7 @@ def _draw_node(drawing: Drawing, shot: Snapshot, name: str, x: float, y: float, 
     _host_card(drawing, shot, name, x, y, width, height)
     pods = _pods_on(shot, name)
     if name:
-        drawing.text(x + 12, y + 42, f"kubelet · kube-proxy · {_node_condition(shot, name)}",
-                     size=11, colour=SOFT)  # fmt: skip
+        drawing.note(x + 12, y + 42, f"kubelet · kube-proxy · {_node_condition(shot, name)}")
     for row, pod in enumerate(pods):
         text = fit(pod["metadata"]["name"], width - 62, 11, mono=True)
         draw_pod(drawing, x + 12, y + 52 + row * 30, width - 24, text, pod_state(pod))

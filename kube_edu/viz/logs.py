@@ -8,7 +8,7 @@ leader's; a triangle shows up to where the leader knows that the log is like its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kube_edu.raft import ConfChangeType, Entry, RaftNode, Role
@@ -89,7 +89,7 @@ def leading(nodes: Sequence[RaftNode]) -> RaftNode | None:
 def logs(title: str, rows: Sequence[LogRow], marks: Sequence[LogMark] = ()) -> Figure:
     """Draw the rows over one axis of indices. Entries are compared with those of the leader of the
     latest term; without one nothing is a conflict."""
-    return Figure(_Logs(title, rows, marks).drawn(), _words(title, rows, marks))
+    return _Logs(title, rows, marks).drawn().figure(_words(rows, marks))
 
 
 def conflicts(rows: Sequence[LogRow]) -> set[tuple[str, int]]:
@@ -134,12 +134,12 @@ class _Logs:
         width = max(WIDTH, self.left + self.step * self.count + 24)
         self.drawing = Drawing(width, self.bottom + 42 + 18 * len(texts), title)
 
-    def drawn(self) -> str:
+    def drawn(self) -> Drawing:
         drawing = self.drawing
         for index in range(self.begin + 1, self.begin + self.count + 1):
             middle = self._x(index) + self.step / 2 - 2
-            drawing.text(middle, TOP - 22, str(index), size=11.5, colour=SOFT, anchor="middle")
-        drawing.text(self.left - 12, TOP - 22, "index", size=11.5, colour=SOFT, anchor="end")
+            drawing.note(middle, TOP - 22, str(index), 11.5, "middle")
+        drawing.note(self.left - 12, TOP - 22, "index", 11.5, "end")
         for number, row in enumerate(self.rows):
             self._row(row, TOP + ROW * number)
         for number, mark in enumerate([mark for mark in self.marks if mark.text]):
@@ -147,7 +147,7 @@ class _Logs:
             drawing.cross(24, y - 4, 4.5)
             drawing.text(38, y, fit(mark.text, drawing.width - 60, 12), size=12)
         self._legend()
-        return drawing.svg()
+        return drawing
 
     def _row(self, row: LogRow, y: float) -> None:
         drawing = self.drawing
@@ -157,7 +157,7 @@ class _Logs:
         drawing.text(46, y + 14, fit(row.name, 118), size=13, bold=True, colour=colour)
         state = "leader" if row.leads else "" if row.up else "down"
         says = row.note or ", ".join(part for part in (state, f"term {row.term}") if part)
-        drawing.text(46, y + 29, fit(says, LEFT - 56, 11), size=11, colour=SOFT)
+        drawing.note(46, y + 29, fit(says, LEFT - 56, 11))
         if row.snapshot > 0:
             self._snapshot(row, y)
         for entry in row.entries:
@@ -181,8 +181,7 @@ class _Logs:
         width = self._x(row.snapshot + 1) - 4 - x
         self.drawing.box(x, y, width, HIGH, fill=PANEL, stroke=GREY, radius=3)
         self.drawing.text(x + width / 2, y + 14, "snapshot", size=11, anchor="middle")
-        words = f"to {row.snapshot}"
-        self.drawing.text(x + width / 2, y + 27, words, size=11, colour=SOFT, anchor="middle")
+        self.drawing.note(x + width / 2, y + 27, f"to {row.snapshot}", anchor="middle")
 
     def _entry(self, row: LogRow, entry: Entry, y: float) -> None:
         drawing, x, width = self.drawing, self._x(entry.index), self.step - 4
@@ -203,20 +202,18 @@ class _Logs:
     def _legend(self) -> None:
         y = self.drawing.height - 14
         entries = [(TERMS[0], "term, command"), (GREEN, "committed, as it knows")]
-        if any(row.match is not None for row in self.rows):
-            entries.append((BLUE, "▼ like the leader's up to here, as it knows"))
-        if self.conflicts:
-            entries.append((RED, "not the leader's entry"))
+        matches = any(row.match is not None for row in self.rows)
+        entries += [(BLUE, "▼ like the leader's up to here, as it knows")] if matches else []
+        entries += [(RED, "not the leader's entry")] if self.conflicts else []
         self.drawing.legend(18, y, entries)
 
     def _x(self, index: int) -> float:
         return self.left + self.step * (index - self.begin - 1)
 
 
-def _words(title: str, rows: Sequence[LogRow], marks: Sequence[LogMark]) -> str:
+def _words(rows: Sequence[LogRow], marks: Sequence[LogMark]) -> Iterator[str]:
     bad = conflicts(rows)
     width = max((len(row.name) for row in rows), default=0)
-    lines = [title]
     for row in rows:
         parts = [f"[snapshot to {row.snapshot}]"] if row.snapshot else []
         for entry in row.entries:
@@ -224,9 +221,6 @@ def _words(title: str, rows: Sequence[LogRow], marks: Sequence[LogMark]) -> str:
             parts.append(f"({text})" if (row.name, entry.index) in bad else text)
         state = ", leader" if row.leads else "" if row.up else ", down"
         match = "" if row.match is None else f", match {row.match}"
-        lines.append(
-            f"  {row.name:<{width}}  {' '.join(parts) or '-'}"
-            f"   (term {row.term}{state}, commit {row.commit}{match})"
-        )
-    lines += [f"  {mark.member}, entry {mark.index}: {mark.text}" for mark in marks if mark.text]
-    return "\n".join(lines)
+        says = row.note or f"term {row.term}{state}, commit {row.commit}{match}"
+        yield f"{row.name:<{width}}  {' '.join(parts) or '-'}   ({says})"
+    yield from (f"{mark.member}, entry {mark.index}: {mark.text}" for mark in marks if mark.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -122,15 +123,80 @@ def test_a_quota_books_what_is_created_and_refuses_what_is_too_much() -> None:
     run(scenario)
 
 
-def test_of_many_at_once_no_more_are_created_than_the_quota_has_room_for() -> None:
+def test_of_many_at_once_just_as_many_are_created_as_the_quota_has_room_for() -> None:
     async def scenario(world: World) -> None:
-        await with_quota(world, {"configmaps": "3"}, {"configmaps": "0"})
+        await with_quota(world, {"configmaps": "20"}, {"configmaps": "0"})
         answers = await asyncio.gather(
-            *(world.raw("POST", f"{NS}/configmaps", config_map(f"c{n}")) for n in range(8))
+            *(world.raw("POST", f"{NS}/configmaps", config_map(f"c{n}")) for n in range(30))
         )
-        assert sum(answer.status == 201 for answer in answers) <= 3
-        there = (await world.ask("GET", f"{NS}/configmaps"))["items"]
-        assert len(there) <= 3
+        assert sum(answer.status == 201 for answer in answers) == 20
+        assert len((await world.ask("GET", f"{NS}/configmaps"))["items"]) == 20
+        used = (await world.ask("GET", f"{NS}/resourcequotas/team"))["status"]["used"]
+        assert used == {"configmaps": "20"}
+
+    run(scenario)
+
+
+def test_there_is_no_way_around_a_quota() -> None:
+    async def scenario(world: World) -> None:
+        hard = {"requests.cpu": "1"}
+        await with_quota(world, hard, {"requests.cpu": "0"})
+        negative = await world.raw("POST", PODS, with_requests("n", "-1"))
+        assert "must be greater than or equal to 0" in negative.body["message"]
+        sidecars = with_requests("s", "10m")
+        sidecars["spec"]["initContainers"] = [
+            {
+                "name": f"i{n}",
+                "image": "x",
+                "restartPolicy": "Always",
+                "resources": {"requests": {"cpu": "300m"}},
+            }
+            for n in range(4)
+        ]
+        assert (
+            "requested: requests.cpu=1210m" in (await world.ask("POST", PODS, sidecars))["message"]
+        )
+        await world.ask("POST", PODS, with_requests("a", "500m"))
+        sizes = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "2"}}}]}}
+        resized = await world.patch(f"{PODS}/a/resize", sizes, "strategic-merge-patch")
+        assert "requested: requests.cpu=1500m, used: requests.cpu=500m" in resized["message"]
+        debugger = {"name": "d", "image": "x", "resources": {"requests": {"cpu": "4"}}}
+        added = {"spec": {"ephemeralContainers": [debugger]}}
+        refused = await world.patch(f"{PODS}/a/ephemeralcontainers", added, "strategic-merge-patch")
+        assert "cannot be set for an Ephemeral Container" in refused["message"]
+
+    run(scenario)
+
+
+def test_what_one_quota_refuses_another_does_not_book() -> None:
+    async def scenario(world: World) -> None:
+        for name, most in (("a", "9"), ("b", "0")):
+            quota = kind("v1", "ResourceQuota", name, spec={"hard": {"configmaps": most}})
+            made = await given(world, f"{NS}/resourcequotas", quota)
+            status = {"hard": {"configmaps": most}, "used": {"configmaps": "0"}}
+            await world.ask("PUT", f"{NS}/resourcequotas/{name}/status", {**made, "status": status})
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (await world.raw("POST", f"{NS}/configmaps", config_map())).status == 403
+        used = (await world.ask("GET", f"{NS}/resourcequotas/a"))["status"]["used"]
+        assert used == {"configmaps": "0"}
+
+    run(scenario)
+
+
+def test_a_limit_range_holds_for_a_pod_that_is_resized() -> None:
+    async def scenario(world: World) -> None:
+        await given(world, f"{NS}/limitranges", limit_range(max={"cpu": "1"}))
+        small = pod("a")
+        small["spec"]["containers"][0]["resources"] = {
+            "limits": {"cpu": "1"},
+            "requests": {"cpu": "1"},
+        }
+        await world.ask("POST", PODS, small)
+        sizes = {"limits": {"cpu": "2"}, "requests": {"cpu": "2"}}
+        patch = {"spec": {"containers": [{"name": "c", "resources": sizes}]}}
+        refused = await world.patch(f"{PODS}/a/resize", patch, "strategic-merge-patch")
+        assert "maximum cpu usage per Container is 1" in refused["message"]
 
     run(scenario)
 
@@ -348,7 +414,10 @@ def test_a_kubelet_gets_tokens_of_the_pods_that_it_runs() -> None:
         await world.ask("POST", accounts, kind("v1", "ServiceAccount", "robot"))
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         for name, on, status in (("here", "node-1", 201), ("there", "node-2", 403)):
-            made = await given(world, PODS, pod(name, nodeName=on, serviceAccountName="robot"))
+            token = {"serviceAccountToken": {"path": "token", "audience": "vault"}}
+            volume = {"name": "t", "projected": {"sources": [token]}}
+            robot = pod(name, nodeName=on, serviceAccountName="robot", volumes=[volume])
+            made = await given(world, PODS, robot)
             bound = {
                 "apiVersion": "v1",
                 "kind": "Pod",
@@ -358,11 +427,93 @@ def test_a_kubelet_gets_tokens_of_the_pods_that_it_runs() -> None:
             answer = await world.raw(
                 "POST",
                 f"{accounts}/robot/token",
-                {**request, "spec": {"boundObjectRef": bound}},
+                {**request, "spec": {"boundObjectRef": bound, "audiences": ["vault"]}},
                 NODE,
             )
             assert answer.status == status, answer.body
+            other = {**request, "spec": {"boundObjectRef": bound, "audiences": ["bank"]}}
+            refused = await world.raw("POST", f"{accounts}/robot/token", other, NODE)
+            assert refused.status == 403, refused.body
         unbound = await world.raw("POST", f"{accounts}/robot/token", {**request, "spec": {}}, NODE)
         assert "node requested token not bound to a pod" in unbound.body["message"]
+
+    run(scenario)
+
+
+def test_a_kubelet_reads_its_own_pods_and_node_alone() -> None:
+    async def scenario(world: World) -> None:
+        await given(world, "/api/v1/nodes", node("node-1"))
+        await given(world, PODS, pod("here", nodeName="node-1"))
+        await given(world, PODS, pod("there", nodeName="node-2"))
+        for url, status in (
+            (f"{PODS}/here", 200),
+            (f"{PODS}/there", 403),
+            (f"{PODS}?fieldSelector=metadata.name=here", 200),
+            (f"{PODS}?fieldSelector=metadata.name=there", 403),
+            ("/api/v1/nodes/node-1", 200),
+            ("/api/v1/nodes?fieldSelector=metadata.name=node-1", 200),
+            ("/api/v1/nodes/node-2", 403),
+            ("/api/v1/nodes", 403),
+            # A comma that is escaped does not begin another condition.
+            ("/api/v1/pods?fieldSelector=metadata.name!=x\\,spec.nodeName=node-1", 403),
+            ("/api/v1/pods?fieldSelector=spec.nodeName!=node-1", 403),
+        ):
+            assert (await world.raw("GET", url, peer=NODE)).status == status, url
+
+    run(scenario)
+
+
+def test_a_mirror_pod_belongs_to_its_node_and_refers_to_nothing() -> None:
+    async def scenario(world: World) -> None:
+        uid = (await given(world, "/api/v1/nodes", node("node-1")))["metadata"]["uid"]
+        owner = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": uid}
+        owner["controller"] = True
+
+        def mirror(*owners: Object, **spec: Any) -> Object:
+            made = pod("mirror", nodeName="node-1", **spec)
+            made["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
+            made["metadata"]["ownerReferences"] = [*owners]
+            return made
+
+        volume = {"name": "v", "csi": {"driver": "d", "nodePublishSecretRef": {"name": "s"}}}
+        for wrong, why in (
+            (mirror(), "an owner reference set to itself"),
+            (mirror(owner, {**owner, "uid": "2", "controller": False}), "a single owner reference"),
+            (mirror({**owner, "name": "node-2"}), "an owner reference set to itself"),
+            (mirror({**owner, "uid": "7"}), "UID mismatch"),
+            (mirror({**owner, "controller": False}), "a controller owner reference"),
+            (mirror({**owner, "blockOwnerDeletion": True}), "must not set blockOwnerDeletion"),
+            (mirror(owner, volumes=[volume]), "pods that reference secrets"),
+        ):
+            refused = await world.raw("POST", PODS, wrong, NODE)
+            assert why in refused.body["message"], refused.body
+        assert (await world.raw("POST", PODS, mirror(owner), NODE)).status == 201
+
+    run(scenario)
+
+
+def test_a_kubelet_gives_its_node_no_owner_and_its_claims_no_finalizer() -> None:
+    async def scenario(world: World) -> None:
+        await given(world, "/api/v1/nodes", node("node-1"))
+        claim = kind("v1", "PersistentVolumeClaim", "disk", spec={
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+        })  # fmt: skip
+        await given(world, f"{NS}/persistentvolumeclaims", claim)
+        volume = {"name": "v", "persistentVolumeClaim": {"claimName": "disk"}}
+        await given(world, PODS, pod("here", nodeName="node-1", volumes=[volume]))
+        at = f"{NS}/persistentvolumeclaims/disk/status"
+        owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "1"}
+        for url, patch, status in (
+            ("/api/v1/nodes/node-1", {"metadata": {"ownerReferences": [owner]}}, 403),
+            (at, {"metadata": {"finalizers": ["example.com/mine"]}}, 403),
+            (at, {"status": {"phase": "Lost"}}, 403),
+            (at, {"status": {"capacity": {"storage": "2Gi"}}}, 200),
+            (f"{PODS}/here", {"spec": {"containers": [{"name": "c", "image": "mine"}]}}, 403),
+        ):
+            answer = await world.raw(
+                "PATCH", url, json.dumps(patch).encode(), NODE,
+                content_type="application/merge-patch+json",
+            )  # fmt: skip
+            assert answer.status == status, (url, patch, answer.body)
 
     run(scenario)

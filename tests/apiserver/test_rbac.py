@@ -273,3 +273,96 @@ def test_a_default_role_gets_back_what_it_lost() -> None:
         assert (await world.ask("GET", url))["rules"] == whole["rules"]
 
     run(scenario)
+
+
+def test_a_label_that_makes_a_role_part_of_another_gives_its_rights_away() -> None:
+    async def scenario(world: World) -> None:
+        roles = rule("update patch", "clusterroles", groups="rbac.authorization.k8s.io")
+        await give(world, role("labeler", roles, namespace=""))
+        await give(world, binding("b", "labeler", namespace=""))
+        label = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
+        strong = f"{RBAC}/clusterroles/cluster-admin"
+        refused = await as_alice(world, "PUT", strong, labelled(await world.ask("GET", strong)))
+        assert "attempting to grant RBAC permissions not currently held" in refused.body["message"]
+        own = f"{RBAC}/clusterroles/labeler"
+        mine = labelled(await world.ask("GET", own))
+        assert mine["metadata"]["labels"] == label
+        assert (await as_alice(world, "PUT", own, mine)).status == 200
+        view = f"{RBAC}/clusterroles/view"
+        plain = {**await world.ask("GET", view), "aggregationRule": None}
+        assert (
+            "use the aggregationRule" in (await as_alice(world, "PUT", view, plain)).body["message"]
+        )
+
+    def labelled(role: Object) -> Object:
+        label = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
+        return {**role, "metadata": {**role["metadata"], "labels": label}}
+
+    run(scenario)
+
+
+def test_to_create_by_a_put_takes_the_right_to_create() -> None:
+    async def scenario(world: World) -> None:
+        await give(world, role("updater", rule("update", "endpoints"), namespace=""))
+        await give(world, binding("b", "updater", namespace=""))
+        endpoints = {"metadata": {"name": "mine"}}
+        url = "/api/v1/namespaces/default/endpoints/mine"
+        refused = await as_alice(world, "PUT", url, endpoints)
+        assert refused.body["message"] == (
+            'endpoints "mine" is forbidden: User "alice" cannot create resource "endpoints" in API '
+            'group "" in the namespace "default"'
+        )
+        assert (await world.raw("PUT", url, endpoints)).status == 201
+        assert (await as_alice(world, "PUT", url, endpoints)).status == 200
+
+    run(scenario)
+
+
+def test_a_field_selector_names_an_object_only_for_who_selects() -> None:
+    async def scenario(world: World) -> None:
+        named = rule("create list watch deletecollection", "configmaps", "a")
+        await give(world, role("of-one", named))
+        await give(world, binding("b", "of-one"))
+        one = f"{CONFIG_MAPS}?fieldSelector=metadata.name=a"
+        assert (await as_alice(world, "GET", one)).status == 200
+        assert (await as_alice(world, "DELETE", one)).status == 200
+        assert (await as_alice(world, "POST", one, config_map("b"))).status == 403
+        for selector in (
+            "",
+            "metadata.name!=a",
+            "metadata.name=b",
+            "metadata.name!=b\\,metadata.name=a",
+        ):
+            url = f"{CONFIG_MAPS}?fieldSelector={selector}"
+            for method in ("GET", "DELETE"):
+                assert (await as_alice(world, method, url)).status == 403, (method, selector)
+
+    run(scenario)
+
+
+def test_who_has_some_names_gives_away_no_more() -> None:
+    async def scenario(world: World) -> None:
+        roles = rule("create", "roles", groups="rbac.authorization.k8s.io")
+        await give(world, role("maker", roles, rule("get", "secrets", "a", "")))
+        await give(world, binding("b", "maker"))
+        url = f"{RBAC}/namespaces/default/roles"
+        for name, names, status in (("x", ["a"], 201), ("y", ["b"], 403), ("z", [], 403)):
+            answer = await as_alice(world, "POST", url, role(name, rule("get", "secrets", *names)))
+            assert answer.status == status, (names, answer.body)
+
+    run(scenario)
+
+
+def test_a_rule_is_for_resources_or_for_paths() -> None:
+    async def scenario(world: World) -> None:
+        paths = {"verbs": ["get"], "nonResourceURLs": ["/metrics"]}
+        for wrong, why in (
+            (role("a", paths), "namespaced rules cannot apply to non-resource URLs"),
+            (role("b", {**paths, **rule("get", "pods")}, namespace=""), "cannot apply to both"),
+            (role("c", {"verbs": ["get"]}), "must supply at least one api group"),
+        ):
+            where = RBAC + ("/namespaces/default" if "namespace" in wrong["metadata"] else "")
+            refused = await world.raw("POST", f"{where}/{wrong['kind'].lower()}s", wrong)
+            assert refused.status == 422 and why in refused.body["message"]
+
+    run(scenario)

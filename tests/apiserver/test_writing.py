@@ -482,18 +482,3 @@ def test_a_resize_changes_resources_alone_and_keeps_the_class() -> None:
         assert "QOS Class may not change" in refused["message"]
 
     run(test)
-
-
-def test_a_signing_request_says_who_asked_and_is_approved_at_its_own_door() -> None:
-    async def test(world: World) -> None:
-        at = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-        spec = {"request": "YQ==", "signerName": "x.io/y", "usages": ["any"], "username": "root"}
-        made = await world.ask("POST", at, {"metadata": {"name": "r"}, "spec": spec})
-        assert made["spec"]["username"] == "kubernetes-admin"
-        condition = {"type": "Approved", "status": "True", "reason": "r", "message": "m"}
-        made["status"] = {"conditions": [condition], "certificate": "YQ=="}
-        approved = await world.ask("PUT", f"{at}/r/approval", made)
-        assert approved["status"]["conditions"][0]["lastUpdateTime"]
-        assert "certificate" not in approved["status"]
-
-    run(test)

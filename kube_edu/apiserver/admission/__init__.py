@@ -7,7 +7,8 @@ valid; both refuse by raising ApiError (apiserver, pkg/admission).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from asyncio import Lock
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
@@ -58,6 +59,8 @@ class Cluster(Protocol):
     random: Random
     client: ApiClient
     """As the API server itself, past the gate."""
+    booking: Mapping[str, Lock]
+    """By namespace: who holds it books on its quotas."""
 
     async def find(self, plural: str, namespace: str, name: str) -> Object | None:
         """An object as it is now."""

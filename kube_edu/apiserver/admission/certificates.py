@@ -20,12 +20,12 @@ async def certificate_approval(attributes: Attributes, cluster: Cluster) -> None
 
 
 async def certificate_signing(attributes: Attributes, cluster: Cluster) -> None:
-    """Only a new certificate counts as signing; a condition does not."""
+    """To put a certificate there, or a word on why there is none."""
     if not _is_update_of(attributes, "status"):
         return
     assert attributes.old is not None
     before, after = (o.get("status") or {} for o in (attributes.old, attributes.object))
-    if before.get("certificate") != after.get("certificate"):
+    if any(before.get(field) != after.get(field) for field in ("certificate", "conditions")):
         await _check_signer(attributes, cluster, "sign")
 
 

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from kube_edu.api import quantity
 from kube_edu.api.meta import Object
+from kube_edu.api.podutil import containers
 from kube_edu.api.quota import pod_resources
 from kube_edu.apiserver.admission import Attributes, Cluster
-from kube_edu.apiserver.authorization.node import containers
 
 ANNOTATION = "kubernetes.io/limit-ranger"
 
@@ -37,7 +37,8 @@ async def limit_ranger_defaults(attributes: Attributes, cluster: Cluster) -> Non
 async def limit_ranger(attributes: Attributes, cluster: Cluster) -> None:
     a = attributes
     problems: list[str] = []
-    if a.is_about("pods", "create"):
+    resized = a.resource.plural == "pods" and a.subresource == "resize"
+    if a.is_about("pods", "create") or resized:
         spec = a.object["spec"]
         for limit in _limits(a, cluster, "Container"):
             for container in containers(spec):

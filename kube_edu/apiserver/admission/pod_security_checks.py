@@ -11,7 +11,7 @@ from typing import Any
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-from kube_edu.apiserver.authorization.node import containers
+from kube_edu.api.podutil import containers
 
 Check = Callable[[Object], str]
 

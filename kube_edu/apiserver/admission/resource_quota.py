@@ -1,8 +1,9 @@
 """ResourceQuota: what a namespace may use in all, booked before the object is there.
 
-Two requests at once cannot both have the last of it: the booking is an update of the quota's
-status, of which only one can win (apiserver, pkg/admission/plugin/resourcequota). What is booked
-for an object that then is not created, the quota controller gives back.
+Two requests at once cannot both have the last of it: in a namespace they book one after the other,
+and a booking is an update of the quota's status, of which only one can win where there are several
+API servers (apiserver, pkg/admission/plugin/resourcequota). What is booked for an object that then
+is not created, the quota controller gives back.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ ATTEMPTS = 3
 
 async def resource_quota(attributes: Attributes, cluster: Cluster) -> None:
     a = attributes
-    if a.subresource or a.verb not in ("create", "update") or not a.resource.namespaced:
+    if a.subresource not in ("", "resize") or a.verb == "delete" or not a.resource.namespaced:
         return
-    for known in cluster.list("resourcequotas", a.namespace):
-        delta = _delta(a, known)
-        if delta:
+    deltas = [(known, _delta(a, known)) for known in cluster.list("resourcequotas", a.namespace)]
+    if not any(delta for _, delta in deltas):
+        return
+    async with cluster.booking[a.namespace]:
+        for known, delta in deltas:  # all, before anything is booked
+            _after(a, await _fresh(cluster, known), delta)
+        for known, delta in deltas:
             await _book(a, cluster, known, delta)
 
 
@@ -47,37 +52,46 @@ def _check_stated(a: Attributes, known: Object) -> None:
         raise a.refused(f"failed quota: {meta.name(known)}: must specify {listed}")
 
 
+def _after(a: Attributes, quota_now: Object, delta: Usage) -> dict[str, str]:
+    """What is used once this is; raises ApiError 403 when that is too much."""
+    status, name = quota_now.get("status") or {}, meta.name(quota_now)
+    hard, used = status.get("hard") or {}, status.get("used") or {}
+    unknown = [name for name in delta if name not in hard or name not in used]
+    if unknown:
+        listed = ", ".join(sorted(unknown))
+        raise a.refused(f"status unknown for quota: {name}, resources: {listed}")
+    after = {name: quantity.parse(used[name]) + amount for name, amount in delta.items()}
+    over = [name for name in sorted(after) if after[name] > quantity.parse(hard[name])]
+    if over:
+        requested = _listed(quota.shown(delta), over)
+        raise a.refused(
+            f"exceeded quota: {name}, requested: {requested}, "
+            f"used: {_listed(used, over)}, limited: {_listed(hard, over)}"
+        )
+    return {**used, **quota.shown(after)}
+
+
 async def _book(a: Attributes, cluster: Cluster, known: Object, delta: Usage) -> None:
-    """Check against the limit, and write down what is now used."""
+    """Write down what is now used. Somebody else may write too: the controller, or another API
+    server."""
     for _ in range(ATTEMPTS):
-        status = known.get("status") or {}
-        hard, used = status.get("hard") or {}, status.get("used") or {}
-        unknown = [name for name in delta if name not in hard or name not in used]
-        if unknown:
-            listed = ", ".join(sorted(unknown))
-            raise a.refused(f"status unknown for quota: {meta.name(known)}, resources: {listed}")
-        after = {name: quantity.parse(used[name]) + amount for name, amount in delta.items()}
-        over = [name for name in sorted(after) if after[name] > quantity.parse(hard[name])]
-        if over:
-            requested = _listed(quota.shown(delta), over)
-            raise a.refused(
-                f"exceeded quota: {meta.name(known)}, requested: {requested}, "
-                f"used: {_listed(used, over)}, limited: {_listed(hard, over)}"
-            )
-        if a.dry_run:
+        now = await _fresh(cluster, known)
+        used = _after(a, now, delta)
+        if a.dry_run or not delta:
             return
-        booked = {**known, "status": {**status, "used": {**used, **quota.shown(after)}}}
+        booked = {**now, "status": {**now["status"], "used": used}}
         try:
             await cluster.client.update(booked, subresource="status")
             return
         except ApiError as failure:
             if failure.code not in (404, 409):
                 raise
-        fresh = await cluster.client.find("resourcequotas", meta.name(known), a.namespace)
-        if fresh is None:
-            return
-        known = fresh
     raise a.refused(f"unable to complete resource quota: {meta.name(known)} changes too often")
+
+
+async def _fresh(cluster: Cluster, known: Object) -> Object:
+    found = await cluster.find("resourcequotas", meta.namespace(known), meta.name(known))
+    return found or known
 
 
 def _listed(amounts: dict[str, str], names: list[str]) -> str:

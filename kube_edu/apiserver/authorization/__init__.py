@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from kube_edu.api.selectors import FieldSelector
 from kube_edu.api.status import ApiError, error
 from kube_edu.apiserver.call import User
 
 MASTERS = "system:masters"
+NO_FIELDS = FieldSelector()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,8 @@ class Access:
     namespace: str = ""
     name: str = ""
     path: str = ""
-    fields: str = ""
-    """The field selector of a list or a watch."""
+    fields: FieldSelector = NO_FIELDS
+    """That of a list or a watch."""
 
     @property
     def qualified(self) -> str:

@@ -2,8 +2,9 @@
 
 Who is system:node:NAME in the group system:nodes has the rules of the role system:node; but for
 Secrets, ConfigMaps, claims, volumes and accounts some pod bound to the node has to refer to the
-object, and its own Lease, Node and CSINode are all that it gets of those (kubernetes,
-plugin/pkg/auth/authorizer/node/node_authorizer.go).
+object, of pods it reads those, and its own Lease, Node and CSINode are all that it gets of those
+(kubernetes, plugin/pkg/auth/authorizer/node/node_authorizer.go). What it may write of them is up to
+NodeRestriction, which sees the objects.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
+from kube_edu.api.podutil import containers
 from kube_edu.apiserver.authentication.serviceaccounts import Lookup
 from kube_edu.apiserver.authorization import Access, Decision
 from kube_edu.apiserver.authorization.default_roles import rules_of
@@ -21,6 +23,7 @@ from kube_edu.apiserver.call import User
 PodsOn = Callable[[str], Awaitable[Sequence[Object]]]
 """`await pods_on("node-1")`: the pods that are bound to a node."""
 
+_READ = ("get", "list", "watch")
 _USED = ("configmaps", "persistentvolumeclaims", "persistentvolumes", "secrets", "serviceaccounts")
 
 
@@ -45,29 +48,40 @@ class NodeAuthorizer:
     async def _refused(self, node: str, access: Access) -> str:
         """Why an access that the role has in principle is not this node's."""
         match access.resource:
-            case "leases" | "csinodes" | "nodes":
+            case "leases" | "csinodes":
                 return self._not_its_own(node, access)
-            case "pods" if access.verb in ("list", "watch"):
-                if f"spec.nodeName={node}" not in access.fields.split(","):
+            case "nodes" if access.verb in _READ and access.name != node:
+                what = f"'{access.name}'" if access.name else "all nodes"
+                return f"node '{node}' cannot read {what}, only its own Node object"
+            case "pods" if access.verb in _READ:
+                if access.verb != "get" and access.fields.exact("spec.nodeName") == node:
+                    return ""
+                if not access.name:
                     return "can only list/watch pods with spec.nodeName field selector"
+                if not await self._is_bound(node, access):
+                    return _unrelated(node)
             case "volumeattachments":
                 found = await self._lookup("volumeattachments", "", access.name)
                 if found is None or found["spec"].get("nodeName") != node:
                     return _unrelated(node)
             case used if used in _USED:
                 if not access.name:
-                    return f"No Object name found, cannot {access.verb} all {used}"
+                    return "No Object name found"
                 if not await self._is_used(node, access):
                     return _unrelated(node)
         return ""
 
     def _not_its_own(self, node: str, access: Access) -> str:
-        what = {"leases": "node lease", "csinodes": "CSINode"}.get(access.resource, "node")
+        what = {"leases": "node lease", "csinodes": "CSINode"}[access.resource]
         if access.resource == "leases" and access.namespace != "kube-node-lease":
             return 'can only access leases in the "kube-node-lease" system namespace'
         if access.name != node and access.verb != "create":
             return f"can only access {what} with the same name as the requesting node"
         return ""
+
+    async def _is_bound(self, node: str, access: Access) -> bool:
+        wanted = f"{access.namespace}/{access.name}"
+        return any(meta.key(pod) == wanted for pod in await self._pods_on(node))
 
     async def _is_used(self, node: str, access: Access) -> bool:
         wanted = (access.resource, access.namespace, access.name)
@@ -110,14 +124,10 @@ def uses(pod: Object) -> Iterator[tuple[str, str]]:
             yield "persistentvolumeclaims", volume["persistentVolumeClaim"].get("claimName", "")
         if "ephemeral" in volume:
             yield "persistentvolumeclaims", f"{meta.name(pod)}-{volume['name']}"
+        if "nodePublishSecretRef" in volume.get("csi", {}):
+            yield "secrets", volume["csi"]["nodePublishSecretRef"].get("name", "")
         for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
             yield from _reference(source, "configMap", "secret")
-
-
-def containers(spec: Object) -> Iterator[Object]:
-    """All containers of a pod's spec, of every kind."""
-    for field in ("initContainers", "containers", "ephemeralContainers"):
-        yield from spec.get(field) or ()
 
 
 def _reference(source: Object, config_map: str, secret: str) -> Iterator[tuple[str, str]]:

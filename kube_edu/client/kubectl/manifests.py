@@ -19,7 +19,9 @@ def objects_of(text: str, namespace: str = "") -> list[Object]:
         documents = manifest.load_all(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark is not None else ""
+        # go-yaml counts the parser's lines from 0, and the scanner's from 1
+        line = mark.line + isinstance(error, yaml.scanner.ScannerError) if mark is not None else 0
+        where = f"line {line}: " if line else ""
         problem = getattr(error, "problem", None) or str(error)
         raise bad_request(f"error converting YAML to JSON: yaml: {where}{problem}") from None
     objects: list[Any] = []
