@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jsonpatch
@@ -35,23 +36,6 @@ MAX_COPIED = 3 * 1024 * 1024
 """Bytes that the copies of one JSON patch may have together (AccumulatedCopySizeLimit)."""
 
 
-def apply_patch(obj: Object, patch: Any, content_type: str) -> Object:
-    """A changed copy of the object; raises ApiError 400, 415 or 422."""
-    if content_type == JSON_PATCH:
-        return json_patch(obj, patch)
-    if content_type not in (MERGE_PATCH, STRATEGIC_MERGE_PATCH):
-        raise unsupported_media_type((JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH))
-    if not isinstance(patch, dict):
-        raise bad_request("error decoding patch: a merge patch has to be a JSON object")
-    if content_type == MERGE_PATCH:
-        patched: Object = merge_patch(obj, patch)
-        return patched
-    try:
-        return strategic_merge(obj, patch)
-    except BadPatch as problem:
-        raise bad_request(str(problem)) from None
-
-
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7386: objects merge member by member, null removes, anything else replaces."""
     if not isinstance(patch, dict):
@@ -63,6 +47,26 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             merged[name] = merge_patch(merged.get(name), value)
     return merged
+
+
+Merge = Callable[[Any, Any], Any]
+
+
+def apply_patch(obj: Object, patch: Any, content_type: str, merge: Merge = merge_patch) -> Object:
+    """A changed copy of the object; raises ApiError 400, 415 or 422."""
+    if content_type == JSON_PATCH:
+        return json_patch(obj, patch)
+    if content_type not in (MERGE_PATCH, STRATEGIC_MERGE_PATCH):
+        raise unsupported_media_type((JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH))
+    if not isinstance(patch, dict):
+        raise bad_request("error decoding patch: a merge patch has to be a JSON object")
+    if content_type == MERGE_PATCH:
+        patched: Object = merge(obj, patch)
+        return patched
+    try:
+        return strategic_merge(obj, patch)
+    except BadPatch as problem:
+        raise bad_request(str(problem)) from None
 
 
 def json_patch(obj: Object, operations: Any) -> Object:
