@@ -15,7 +15,7 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
-from kube_edu.api.meta import Object, clone
+from kube_edu.api.meta import Object, check_depth, clone
 from kube_edu.api.status import (
     ApiError,
     bad_request,
@@ -85,7 +85,10 @@ def json_patch(obj: Object, operations: Any) -> Object:
             if copied > MAX_COPIED:
                 raise _rejected()
             patched = jsonpatch.apply_patch(patched, lenient, in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, RecursionError):
+        check_depth([patched])
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException):
+        raise _rejected() from None
+    except (ValueError, RecursionError):  # nested too deep
         raise _rejected() from None
     if not isinstance(patched, dict):
         raise _rejected()

@@ -143,7 +143,8 @@ class Registry:
 
     async def modify(self, call: Call, change: Change, *, trusted: bool = False) -> Object:
         """Change an object, starting over from what stands there when another write was first
-        (GuaranteedUpdate). A change of nothing is not written. The draft may change what the
+        (GuaranteedUpdate). A change of nothing is not written, unless
+        that encrypts it with the key of today. The draft may change what the
         call's door lets through; a change of the server's own is trusted with all."""
         resource = call.target
         key = resource.storage_key(call.namespace, call.name)
@@ -152,7 +153,7 @@ class Registry:
             if current is None:
                 raise not_found(resource, call.name)
             new = await self._successor(call, change(current), current, trusted)
-            if new == current:
+            if new == current and not await self._storage.is_stale(key):
                 return current
             if call.dry_run:
                 return new

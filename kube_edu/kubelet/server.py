@@ -1,7 +1,7 @@
 """The kubelet's own API, on port 10250: what `kubectl logs` is answered from.
 
 Source: kubernetes, pkg/kubelet/server/server.go and pkg/kubelet/kuberuntime/logs. The API server
-is its client; nobody else asks here.
+is its one client. (A real kubelet asks the API server about any other: may they nodes/proxy?)
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from typing import cast
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-from kube_edu.host import Host, Request, Response
+from kube_edu.api.podutil import container_statuses
+from kube_edu.host import IDENTITIES, Host, Request, Response
 from kube_edu.kubelet.cri import ContainerStatus, Runtime
 from kube_edu.kubelet.pod_state import observe
+
+API_SERVER = IDENTITIES["apiserver-kubelet-client"].common_name
 
 Line = tuple[float, bytes]
 
@@ -28,6 +31,12 @@ class KubeletServer:
         self._pods = pods
 
     async def handle(self, request: Request) -> Response:
+        caller = request.peer.common_name
+        if not caller:
+            return Response(401, "Unauthorized")
+        if caller != API_SERVER:
+            what = f"user={caller}, verb=get, resource=nodes, subresource=proxy"
+            return Response(403, f"Forbidden ({what})")
         match request.path.strip("/").split("/"):
             case ["healthz"]:
                 return Response(200, "ok")
@@ -98,11 +107,10 @@ def _why_no_log(pod: Object, name: str, previous: bool) -> str:
     what = f'container "{name}" in pod "{meta.name(pod)}"'
     if previous:
         return f"previous terminated {what} not found"
-    for field in ("containerStatuses", "initContainerStatuses"):
-        for status in pod["status"].get(field) or ():
-            if status["name"] == name:
-                reason = (status["state"].get("waiting") or {}).get("reason", "")
-                if reason in ("ErrImagePull", "ImagePullBackOff"):
-                    reason = "trying and failing to pull image"
-                return f"{what} is waiting to start: {reason}"
+    for status in container_statuses(pod["status"]):
+        if status["name"] == name:
+            reason = (status["state"].get("waiting") or {}).get("reason", "")
+            if reason in ("ErrImagePull", "ImagePullBackOff"):
+                reason = "trying and failing to pull image"
+            return f"{what} is waiting to start: {reason}"
     return f"{what} is not available"
