@@ -88,6 +88,7 @@ class Played(Trial):
     """Asked in this order."""
 
     def __init__(self, plan: Plan, answer: Answer) -> None:
+        super().__init__(plan, answer)
         self.plan = plan
         self.world = self.played_by(answer)
         self.trace = self.world.trace

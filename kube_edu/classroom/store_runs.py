@@ -14,7 +14,7 @@ from typing import Any
 from kube_edu.classroom.etcd_client import RESULTS, TARGETS, Etcd, Unanswered, Watch, WatchAnswer
 from kube_edu.classroom.etcd_cluster import EtcdCluster
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.guard import Slip
 from kube_edu.classroom.search import without_one
 from kube_edu.classroom.trial import Answer, Failure, Judge, Trial
 from kube_edu.etcd.messages import (
@@ -179,8 +179,8 @@ class Run(Trial):
     trace: Trace
 
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
+        super().__init__(story, answer)
         self.story = story
-        self.guard = Guard(answer)
         self.etcd = EtcdCluster(3 if MEMBER_DIES in story.befalls else 1, story.seed)
         self.trace = self.etcd.trace
         self.random = Random(story.seed)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from kube_edu.classroom.exercise import Report, Verdict, failed, passed, prose
+from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.parting import Telling, parting
 from kube_edu.classroom.search import first_failing, shrink
 from kube_edu.trace import Trace
@@ -59,10 +60,14 @@ class Reasons:
 class Trial(ABC):
     """One run of a case with an answer."""
 
+    case: Any
     trace: Trace | None = None
     """To be compared with that of the reference."""
     failing: Any = None
     """What `run` found."""
+
+    def __init__(self, case: Any, answer: Answer) -> None:
+        self.case, self.guard = case, Guard(answer)
 
     @abstractmethod
     def run(self) -> Any:
