@@ -13,6 +13,16 @@ def phase(pod: Object) -> str:
     return str(pod.get("status", {}).get("phase", "Pending"))
 
 
+def container_statuses(status: Object) -> list[Object]:
+    """The statuses of a pod's init containers and containers."""
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
+def is_sidecar(container: Object) -> bool:
+    """Whether an init container is one that stays (KEP-753)."""
+    return bool(container.get("restartPolicy") == "Always")
+
+
 def node_name(pod: Object) -> str:
     return str(pod["spec"].get("nodeName", ""))
 

@@ -63,6 +63,17 @@ def milli(value: Decimal) -> int:
     return whole(value * 1000)
 
 
+def share(value: int | str, total: int, *, round_up: bool) -> int:
+    """A number as it is, a percentage of a total (apimachinery, pkg/util/intstr/intstr.go,
+    GetScaledValueFromIntOrPercent). Raises ValueError."""
+    if isinstance(value, int):
+        return value
+    if not re.fullmatch("[0-9]+%", value):
+        raise ValueError(f"invalid value for IntOrString: {value!r} is not a percentage")
+    hundredths = int(value[:-1]) * total
+    return -(-hundredths // 100) if round_up else hundredths // 100
+
+
 def _parse(text: str) -> tuple[Decimal, str]:
     try:
         return _parse_exactly(text)

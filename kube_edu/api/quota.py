@@ -19,6 +19,9 @@ COUNTED = ("configmaps", "persistentvolumeclaims", "pods", "replicationcontrolle
            "resourcequotas", "secrets", "services")  # fmt: skip
 """What a quota counts by its plain name; anything else by "count/deployments.apps"."""
 
+WHOLE = (*COUNTED, "count/")
+"""How the names of that begin which comes in whole numbers only."""
+
 ONE = Decimal(1)
 
 

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from kube_edu.api import names, schema, tables
+from kube_edu.api import names, quantity, quota, schema, tables
 from kube_edu.api.meta import Object
 from kube_edu.api.selectors import LabelSelector, SelectorError
 from kube_edu.api.status import (
@@ -178,6 +178,17 @@ def one_of(path: str, value: Any, *supported: str) -> Errors:
         yield not_supported(path, value, supported)
 
 
+def quantities(path: str, value: Any) -> Errors:
+    """A map of quantities, none of them negative; what is counted comes in whole numbers."""
+    for resource, text in value.items():
+        number = quantity.parse(text)
+        if number < 0:
+            why = "must be greater than or equal to 0"
+            yield invalid_value(f"{path}[{resource}]", text, why)
+        if resource.startswith(quota.WHOLE) and number % 1:
+            yield invalid_value(f"{path}[{resource}]", text, "must be an integer")
+
+
 def selector(path: str, value: Any) -> Errors:
     try:
         LabelSelector.from_dict(value)
@@ -201,6 +212,7 @@ _RULES: dict[str, Callable[..., Errors]] = {
     "labels": labels,
     "named": named,
     "one_of": one_of,
+    "quantities": quantities,
     "selector": selector,
     "unique": unique,
 }

@@ -71,7 +71,8 @@ def _retained(original: Object, patch: Object) -> Object:
     if "$retainKeys" not in patch:
         return dict(original)
     keys = patch["$retainKeys"]
-    if not isinstance(keys, list) or any(n not in keys for n in patch if not n.startswith("$")):
+    given = [n for n, value in patch.items() if value is not None and not n.startswith("$")]
+    if not isinstance(keys, list) or any(n not in keys for n in given):
         raise BadPatch("invalid patch format of retainKeys")
     return {name: value for name, value in original.items() if name in keys}
 

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 
-from kube_edu.api import meta
+from kube_edu.api import meta, quantity
 from kube_edu.api.meta import Object
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -233,16 +233,9 @@ def _fenceposts(deployment: Object) -> tuple[int, int]:
         return 0, 0
     replicas = deployment["spec"]["replicas"]
     rolling = deployment["spec"].get("strategy", {}).get("rollingUpdate") or {}
-    surge = _absolute(rolling.get("maxSurge", "25%"), replicas, round_up=True)
-    unavailable = _absolute(rolling.get("maxUnavailable", "25%"), replicas, round_up=False)
+    surge = quantity.share(rolling.get("maxSurge", "25%"), replicas, round_up=True)
+    unavailable = quantity.share(rolling.get("maxUnavailable", "25%"), replicas, round_up=False)
     return (surge, unavailable) if surge or unavailable else (0, 1)
-
-
-def _absolute(value: int | str, whole: int, *, round_up: bool) -> int:
-    if isinstance(value, int):
-        return value
-    hundredths = int(value.removesuffix("%")) * whole
-    return -(-hundredths // 100) if round_up else hundredths // 100
 
 
 # Sums

@@ -10,6 +10,7 @@ import base64
 import posixpath
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil
 
 from kube_edu.api import meta, quantity
@@ -17,33 +18,25 @@ from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Informer
 from kube_edu.kubelet.cri import ContainerConfig, CriError, Files, PodSandboxConfig
+from kube_edu.kubelet.node import CAPACITY
 
 Volumes = Mapping[str, Files]
 """A pod's volumes by name. An emptyDir is one dict that all its containers share."""
 
+CLUSTER_DOMAIN = "cluster.local"
+
 VARIABLE = re.compile(r"\$(\$|\(([^()]*)\))")
 
 
+@dataclass(frozen=True, slots=True)
 class ConfigResolver:
     """Looks up what a pod's spec refers to. A missing ConfigMap, Secret or key raises
     CriError("CreateContainerConfigError")."""
 
-    def __init__(
-        self,
-        client: ApiClient,
-        services: Informer,
-        node: Object,
-        *,
-        cluster_dns: str,
-        cluster_domain: str,
-        host_address: str,
-    ) -> None:
-        self._client = client
-        self._services = services
-        self._allocatable = node["status"]["allocatable"]
-        self._cluster_dns = cluster_dns
-        self._cluster_domain = cluster_domain
-        self._host_address = host_address
+    client: ApiClient
+    services: Informer
+    host_address: str
+    cluster_dns: str
 
     def sandbox(self, pod: Object, attempt: int) -> PodSandboxConfig:
         spec = pod["spec"]
@@ -52,7 +45,6 @@ class ConfigResolver:
             namespace=meta.namespace(pod),
             uid=meta.uid(pod),
             attempt=attempt,
-            labels=meta.labels(pod),
             hostname=spec.get("hostname") or meta.name(pod),
             host_network=bool(spec.get("hostNetwork")),
             ports=[port for c in spec["containers"] for port in c.get("ports") or ()],
@@ -82,7 +74,6 @@ class ConfigResolver:
             working_dir=container.get("workingDir", ""),
             env=env,
             mounts=mounts,
-            ports=container.get("ports") or (),
         )
 
     async def volumes(self, pod: Object) -> dict[str, Files]:
@@ -146,7 +137,7 @@ class ConfigResolver:
         if path in ("status.podIP", "status.podIPs"):
             return address
         if path in ("status.hostIP", "status.hostIPs"):
-            return self._host_address
+            return self.host_address
         if path in ("metadata.labels", "metadata.annotations"):
             pairs = pod["metadata"].get(path.partition(".")[2]) or {}
             return "\n".join(f'{key}="{pairs[key]}"' for key in sorted(pairs))
@@ -157,7 +148,7 @@ class ConfigResolver:
         kind, _, name = reference["resource"].partition(".")
         amount = (container.get("resources") or {}).get(kind, {}).get(name)
         if amount is None:  # without a limit the node's is the limit
-            amount = self._allocatable.get(name, "0") if kind == "limits" else "0"
+            amount = CAPACITY.get(name, "0") if kind == "limits" else "0"
         divisor = quantity.parse(reference.get("divisor") or "1") or 1
         return str(ceil(quantity.parse(amount) / divisor))
 
@@ -165,7 +156,7 @@ class ConfigResolver:
         """pkg/kubelet/envvars: where the services of the namespace are, and the API server."""
         env: dict[str, str] = {}
         links = pod["spec"].get("enableServiceLinks", True)
-        for service in sorted(self._services.list(), key=meta.key):
+        for service in sorted(self.services.list(), key=meta.key):
             same = meta.namespace(service) == meta.namespace(pod) and links
             has_address = service["spec"].get("clusterIP") not in (None, "", "None")
             if has_address and (same or meta.key(service) == "default/kubernetes"):
@@ -178,7 +169,7 @@ class ConfigResolver:
         """The data of a ConfigMap or Secret; nothing if it is optional and not there."""
         resource = f"{kind.lower()}s"
         try:
-            found = await self._client.get(resource, reference["name"], meta.namespace(pod))
+            found = await self.client.get(resource, reference["name"], meta.namespace(pod))
         except ApiError as error:
             if error.code == 404 and reference.get("optional"):
                 return {}
@@ -222,7 +213,7 @@ class ConfigResolver:
         }
         account = pod["spec"].get("serviceAccountName", "default")
         try:
-            token = await self._client.create_token(account, meta.namespace(pod), spec)
+            token = await self.client.create_token(account, meta.namespace(pod), spec)
         except ApiError as error:
             raise CriError("FailedMount", f"failed to fetch token: {error.message}") from None
         return token.encode()
@@ -236,10 +227,10 @@ class ConfigResolver:
         dns: dict[str, list[str]] = {"servers": [], "searches": [], "options": []}
         on_host = spec.get("hostNetwork") and policy == "ClusterFirst"
         if policy in ("ClusterFirst", "ClusterFirstWithHostNet") and not on_host:
-            domain = self._cluster_domain
-            searches = [f"{meta.namespace(pod)}.svc.{domain}", f"svc.{domain}", domain]
+            services = f"svc.{CLUSTER_DOMAIN}"
+            searches = [f"{meta.namespace(pod)}.{services}", services, CLUSTER_DOMAIN]
             dns = {
-                "servers": [self._cluster_dns],
+                "servers": [self.cluster_dns],
                 "searches": searches,
                 "options": ["ndots:5"],
             }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
+from kube_edu.api.podutil import container_statuses
 from kube_edu.client import EventRecorder
 from kube_edu.host import Host
 from kube_edu.kubelet.backoff import Backoff
@@ -147,12 +148,8 @@ class ContainerStarter:
         latest = state.latest(name)
         if latest is not None:
             return latest.config.attempt + 1
-        status = self._t.statuses.get(pod)
-        for part in ("containerStatuses", "initContainerStatuses"):
-            for container in status.get(part) or ():
-                if container["name"] == name:
-                    return int(container["restartCount"])
-        return 0
+        known = container_statuses(self._t.statuses.get(pod))
+        return next((int(c["restartCount"]) for c in known if c["name"] == name), 0)
 
     def _tell(self, pod: Object, reason: str, message: str) -> None:
         self._t.events.event(pod, "Normal", reason, message)

@@ -8,8 +8,6 @@ finds the containers that the runtime has and goes on from there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
@@ -18,12 +16,14 @@ from kube_edu.host import Host, Request, Response
 from kube_edu.kubelet.cni import PodNetwork
 from kube_edu.kubelet.config import ConfigResolver
 from kube_edu.kubelet.container_starter import Tools
-from kube_edu.kubelet.cri import Runtime
-from kube_edu.kubelet.node import CAPACITY, NodeAgent
+from kube_edu.kubelet.cri import ContainerStatus, PodSandboxConfig, Runtime, SandboxStatus
+from kube_edu.kubelet.node import NodeAgent
 from kube_edu.kubelet.pod_workers import PodWorker
 from kube_edu.kubelet.server import KubeletServer
 from kube_edu.kubelet.sources import Manifests, PodSources
 from kube_edu.kubelet.status_manager import StatusManager
+
+_Thing = tuple[PodSandboxConfig, SandboxStatus | ContainerStatus]
 
 
 class Kubelet:
@@ -37,10 +37,7 @@ class Kubelet:
         network: PodNetwork,
         *,
         manifests: Manifests | None = None,
-        labels: Mapping[str, str] | None = None,
-        capacity: Mapping[str, str] = CAPACITY,
         cluster_dns: str = "10.96.0.10",
-        cluster_domain: str = "cluster.local",
     ) -> None:
         self._host = host
         self._runtime = runtime
@@ -49,19 +46,12 @@ class Kubelet:
         pods = self._informers("pods", fields=f"spec.nodeName={host.name}")
         nodes = self._informers("nodes", fields=f"metadata.name={host.name}")
         services = self._informers("services")
-        self._node = NodeAgent(host, client, network, nodes, labels=labels or {}, capacity=capacity)
+        self._node = NodeAgent(host, client, network, nodes)
         self._statuses = StatusManager(host, client, pods)
         self._sources = PodSources(
             host, client, pods, nodes, manifests, update=self._update, remove=self._remove
         )
-        config = ConfigResolver(
-            client,
-            services,
-            self._node.initial(),
-            cluster_dns=cluster_dns,
-            cluster_domain=cluster_domain,
-            host_address=host.address,
-        )
+        config = ConfigResolver(client, services, host.address, cluster_dns)
         self._tools = Tools(host, runtime, config, self._statuses, self._events, network)
         self._server = KubeletServer(host, runtime, self._pods)
         self._workers: dict[str, PodWorker] = {}
@@ -127,37 +117,39 @@ class Kubelet:
         while True:
             await self._runtime.changes()
             now = await self._things()
-            for id in [*now, *(id for id in known if id not in now)]:
-                thing = now.get(id) or known[id]
+            for id in {**now, **known}:
                 if now.get(id) == known.get(id):
                     continue
+                pod, thing = now.get(id) or known[id]
                 if id in now:
-                    self._host.record(thing.kind, **dict(thing.fields))
+                    self._record(pod, thing)
                 # A new sandbox is news to nobody: its pod's worker has made it.
-                is_news = thing.kind == "kubelet.container" or not thing.fields["address"]
-                if is_news and thing.uid in self._workers:
-                    self._workers[thing.uid].wake()
+                is_news = isinstance(thing, ContainerStatus) or not thing.address
+                if is_news and pod.uid in self._workers:
+                    self._workers[pod.uid].wake()
             known = now
 
     async def _things(self) -> dict[str, _Thing]:
-        """All sandboxes and containers by id, as they are now."""
-        things: dict[str, _Thing] = {}
-        pods: dict[str, tuple[str, str]] = {}
-        for sandbox in await self._runtime.list_pod_sandbox():
-            config = sandbox.config
-            pods[sandbox.id] = (config.uid, f"pods/{config.namespace}/{config.name}")
-            fields = {"object": pods[sandbox.id][1], "address": sandbox.address}
-            things[sandbox.id] = _Thing(config.uid, "kubelet.sandbox", fields)
+        """All sandboxes and containers by id, as they are now, each with its pod."""
+        sandboxes = await self._runtime.list_pod_sandbox()
+        things: dict[str, _Thing] = {s.id: (s.config, s) for s in sandboxes}
         for container in await self._runtime.list_containers():
-            uid, reference = pods.get(container.sandbox, ("", ""))
-            fields = {
-                "object": reference,
-                "container": container.config.name,
-                "state": container.state,
-                "reason": container.reason,
-            }
-            things[container.id] = _Thing(uid, "kubelet.container", fields)
+            if container.sandbox in things:
+                things[container.id] = (things[container.sandbox][0], container)
         return things
+
+    def _record(self, pod: PodSandboxConfig, thing: SandboxStatus | ContainerStatus) -> None:
+        reference = f"pods/{pod.namespace}/{pod.name}"
+        if isinstance(thing, SandboxStatus):
+            self._host.record("kubelet.sandbox", object=reference, address=thing.address)
+            return
+        self._host.record(
+            "kubelet.container",
+            object=reference,
+            container=thing.config.name,
+            state=thing.state,
+            reason=thing.reason,
+        )
 
     async def _remove_orphans(self) -> None:
         """Pods that were deleted while no kubelet was here."""
@@ -165,12 +157,3 @@ class Kubelet:
         for sandbox in await self._runtime.list_pod_sandbox():
             if sandbox.config.uid not in self._workers:
                 await self._runtime.remove_pod_sandbox(sandbox.id)
-
-
-@dataclass(frozen=True, slots=True)
-class _Thing:
-    """A sandbox or container as the trace tells of it, and the uid of its pod."""
-
-    uid: str
-    kind: str
-    fields: Mapping[str, str]

@@ -9,11 +9,11 @@ minutes have passed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 
-from kube_edu.api import meta, quantity
+from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, Informer
@@ -28,6 +28,7 @@ LEASE_SECONDS = 40
 LEASE_NAMESPACE = "kube-node-lease"
 
 CAPACITY = {"cpu": "4", "ephemeral-storage": "100Gi", "memory": "8Gi", "pods": "110"}
+"""In the form that the API server gives back, or every look would find a change."""
 
 HEALTHY = {
     "MemoryPressure": ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -46,17 +47,11 @@ class NodeAgent:
         client: ApiClient,
         network: PodNetwork,
         nodes: Informer,
-        *,
-        labels: Mapping[str, str],
-        capacity: Mapping[str, str],
     ) -> None:
         self._host = host
         self._client = client
         self._network = network
         self._nodes = nodes
-        self._labels = labels
-        # In the form that the API server gives back, or every look would find a change.
-        self._capacity = {k: quantity.canonical(v) for k, v in capacity.items()}
         self._pod_cidr = ""
         self._look = asyncio.Event()
         nodes.on_change(self._node_changed)
@@ -70,7 +65,6 @@ class NodeAgent:
             "kubernetes.io/arch": "amd64",
             "kubernetes.io/hostname": host.name,
             "kubernetes.io/os": "linux",
-            **self._labels,
         }
         machine = sha256(host.name.encode()).hexdigest()[:32]
         return {
@@ -79,8 +73,8 @@ class NodeAgent:
             "metadata": {"name": host.name, "labels": labels},
             "spec": {},
             "status": {
-                "capacity": {**self._capacity},
-                "allocatable": {**self._capacity},
+                "capacity": {**CAPACITY},
+                "allocatable": {**CAPACITY},
                 "addresses": [
                     {"type": "InternalIP", "address": host.address},
                     {"type": "Hostname", "address": host.name},

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kube_edu.api.meta import Object
+from kube_edu.api.podutil import is_sidecar
 from kube_edu.kubelet.cri import ContainerStatus, Runtime, SandboxStatus
 
 
@@ -99,7 +100,7 @@ def _initialize(pod: Object, state: PodState, actions: PodActions, initialized: 
     """
     for container in pod["spec"].get("initContainers") or ():
         status = state.current(container["name"])
-        stays = container.get("restartPolicy") == "Always"
+        stays = is_sidecar(container)
         if status is not None and status.state == "running":
             if stays:
                 continue

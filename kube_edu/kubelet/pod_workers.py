@@ -33,7 +33,7 @@ class PodWorker:
         self.finished = asyncio.Event()
         """Nothing is left of the pod on this node."""
         self._t = tools
-        self._probes = PodProbes(tools.host, tools.runtime, tools.network, tools.events, self.wake)
+        self._probes = PodProbes(tools, self.wake)
         self._starter = ContainerStarter(tools)
         self._volumes: dict[str, Files] | None = None
         self._next_look: float | None = None

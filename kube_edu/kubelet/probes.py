@@ -13,10 +13,9 @@ from urllib.parse import parse_qsl
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
-from kube_edu.client import EventRecorder
-from kube_edu.host import Host, Request
-from kube_edu.kubelet.cni import PodNetwork
-from kube_edu.kubelet.cri import ContainerStatus, CriError, Runtime
+from kube_edu.host import Request
+from kube_edu.kubelet.container_starter import Tools
+from kube_edu.kubelet.cri import ContainerStatus, CriError
 
 KINDS = {"Startup": "startupProbe", "Liveness": "livenessProbe", "Readiness": "readinessProbe"}
 
@@ -25,18 +24,8 @@ class PodProbes:
     """The probes of one pod, and their verdicts (status.Verdicts). `changed` is called when a
     verdict changes."""
 
-    def __init__(
-        self,
-        host: Host,
-        runtime: Runtime,
-        network: PodNetwork,
-        events: EventRecorder,
-        changed: Callable[[], None],
-    ) -> None:
-        self._host = host
-        self._runtime = runtime
-        self._network = network
-        self._events = events
+    def __init__(self, tools: Tools, changed: Callable[[], None]) -> None:
+        self._t = tools
         self._changed = changed
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._verdicts: dict[tuple[str, str], bool] = {}
@@ -98,7 +87,7 @@ class PodProbes:
         address: str,
     ) -> None:
         """Probe again and again; the last thresholds' worth of equal results is the verdict."""
-        delay = probe.get("initialDelaySeconds", 0) - (self._host.now() - container.started_at)
+        delay = probe.get("initialDelaySeconds", 0) - (self._t.host.now() - container.started_at)
         await asyncio.sleep(max(delay, 0))
         thresholds = {
             True: probe.get("successThreshold", 1),
@@ -113,7 +102,7 @@ class PodProbes:
                 last = passed
                 if problem is not None:
                     text = f"{kind} probe failed: {problem}"
-                    self._events.event(pod, "Warning", "Unhealthy", text)
+                    self._t.events.event(pod, "Warning", "Unhealthy", text)
                 if in_a_row >= thresholds[passed]:
                     self._decide(pod, container, kind, passed)
                     if kind == "Startup" or (kind == "Liveness" and not passed):
@@ -124,7 +113,7 @@ class PodProbes:
         if self._verdicts.get((container.id, kind)) == passed:
             return
         self._verdicts[container.id, kind] = passed
-        self._host.record(
+        self._t.host.record(
             "kubelet.probe",
             object=f"pods/{meta.key(pod)}",
             container=container.config.name,
@@ -155,7 +144,7 @@ class PodProbes:
     async def _exec(
         self, container: ContainerStatus, command: list[str], timeout: float
     ) -> str | None:
-        code, output, errors = await self._runtime.exec_sync(container.id, command, timeout)
+        code, output, errors = await self._t.runtime.exec_sync(container.id, command, timeout)
         return None if code == 0 else (output + errors).decode().strip()
 
     async def _http(self, action: Object, spec: Object, address: str) -> str | None:
@@ -176,8 +165,8 @@ class PodProbes:
     async def _send(self, address: str, port: int, payload: Any) -> Any:
         """From the node's own address over its pod network: the answer."""
         try:
-            source = self._host.address
-            return await self._network.exchange(source, address, port, "TCP", payload)
+            source = self._t.host.address
+            return await self._t.network.exchange(source, address, port, "TCP", payload)
         except ConnectionRefusedError:
             refused = f"dial tcp {address}:{port}: connect: connection refused"
             raise ConnectionRefusedError(refused) from None

@@ -12,6 +12,7 @@ from typing import cast
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
+from kube_edu.api.podutil import container_statuses
 from kube_edu.host import Host, Request, Response
 from kube_edu.kubelet.cri import ContainerStatus, Runtime
 from kube_edu.kubelet.pod_state import observe
@@ -98,11 +99,10 @@ def _why_no_log(pod: Object, name: str, previous: bool) -> str:
     what = f'container "{name}" in pod "{meta.name(pod)}"'
     if previous:
         return f"previous terminated {what} not found"
-    for field in ("containerStatuses", "initContainerStatuses"):
-        for status in pod["status"].get(field) or ():
-            if status["name"] == name:
-                reason = (status["state"].get("waiting") or {}).get("reason", "")
-                if reason in ("ErrImagePull", "ImagePullBackOff"):
-                    reason = "trying and failing to pull image"
-                return f"{what} is waiting to start: {reason}"
+    for status in container_statuses(pod["status"]):
+        if status["name"] == name:
+            reason = (status["state"].get("waiting") or {}).get("reason", "")
+            if reason in ("ErrImagePull", "ImagePullBackOff"):
+                reason = "trying and failing to pull image"
+            return f"{what} is waiting to start: {reason}"
     return f"{what} is not available"

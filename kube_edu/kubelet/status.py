@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from kube_edu.api.meta import Object, timestamp
+from kube_edu.api.podutil import container_statuses, is_sidecar
 from kube_edu.kubelet.cri import ContainerStatus
 from kube_edu.kubelet.pod_state import PodState, restarts
 
@@ -40,11 +41,7 @@ def pod_status(
     times. `stopped` means that nothing of it will ever run again."""
     spec = pod["spec"]
     init_specs = spec.get("initContainers") or []
-    before = {
-        status["name"]: status
-        for field in ("initContainerStatuses", "containerStatuses")
-        for status in old.get(field) or ()
-    }
+    before = {status["name"]: status for status in container_statuses(old)}
 
     def statuses(containers: Sequence[Object], reason: str) -> list[Object]:
         return [
@@ -54,12 +51,12 @@ def pod_status(
 
     init = statuses(init_specs, "PodInitializing")
     for container, one in zip(init_specs, init, strict=True):
-        if container.get("restartPolicy") != "Always":
+        if not is_sidecar(container):
             one["ready"] = _exit_code(one) == 0
     incomplete = [
         one["name"]
         for container, one in zip(init_specs, init, strict=True)
-        if not one["started" if container.get("restartPolicy") == "Always" else "ready"]
+        if not one["started" if is_sidecar(container) else "ready"]
     ]
     main = statuses(spec["containers"], "PodInitializing" if incomplete else "ContainerCreating")
     phase = _phase(pod, init, bool(incomplete), main, stopped)
@@ -201,7 +198,7 @@ def _conditions(
             result |= {k: v for k, v in (("reason", reason), ("message", message)) if v}
         return result
 
-    passing = {c["name"] for c in init_specs if c.get("restartPolicy") != "Always"}
+    passing = {c["name"] for c in init_specs if not is_sidecar(c)}
     unready = [s["name"] for s in statuses if not s["ready"] and s["name"] not in passing]
     not_initialized = not_ready = None
     if incomplete:

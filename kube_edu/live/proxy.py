@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Sequence
 
 from kube_edu.kubelet.cni.loopback import DialMap
@@ -35,9 +36,8 @@ class LiveProxier:
         self._datagrams: dict[Address, _Relay] = {}
         self._tcp = Proxier(
             LOCALHOST,
-            dial=self._dial,
             start_server=self._start_server,
-            open_connection=asyncio.open_connection,
+            connect=self._connect,
             on_unbound=self._unbound,
         )
 
@@ -46,8 +46,8 @@ class LiveProxier:
         self._tell_of_stand_ins(services)
         return opened
 
-    async def _dial(self, host: str, port: int) -> Address:
-        return self._dial_map.dial(host, port)
+    async def _connect(self, host: str, port: int) -> tuple[StreamReader, StreamWriter]:
+        return await asyncio.open_connection(*self._dial_map.dial(host, port))
 
     async def _start_server(self, handler: Handler, host: str, port: int) -> Listening:
         """On a service's address; on each of the machine's for a node port. One of those may be

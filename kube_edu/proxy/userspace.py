@@ -31,15 +31,14 @@ class Listening(Protocol):
 
 
 StartServer = Callable[[Handler, str, int], Awaitable[Listening]]
-OpenConnection = Callable[[str, int], Awaitable[tuple[StreamReader, StreamWriter]]]
-Dial = Callable[[str, int], Awaitable[Address]]
-"""Where an endpoint can really be reached (live: kubelet.cni.loopback.DialMap)."""
+Connect = Callable[[str, int], Awaitable[tuple[StreamReader, StreamWriter]]]
+"""Opens a connection to an endpoint, wherever that can really be reached."""
 
 
 class Proxier:
     """Keeps one listener for each cluster IP and node port.
 
-    `start_server` and `open_connection` are asyncio's own, or a test's. A port that cannot be
+    `start_server` and `connect` are asyncio's own, or a test's. A port that cannot be
     bound is told to `on_unbound` once, and tried again at each sync.
     """
 
@@ -49,15 +48,13 @@ class Proxier:
         self,
         node_address: str,
         *,
-        dial: Dial,
         start_server: StartServer,
-        open_connection: OpenConnection,
+        connect: Connect,
         on_unbound: Callable[[ServicePort, Address, OSError], None],
     ) -> None:
         self._node_address = node_address
-        self._dial = dial
         self._start_server = start_server
-        self._open_connection = open_connection
+        self._open_connection = connect
         self._on_unbound = on_unbound
         self._listeners: dict[Address, tuple[_Balancer, Listening]] = {}
         self._unbound: dict[Address, None] = {}
@@ -121,8 +118,7 @@ class Proxier:
                 return None
             try:
                 async with asyncio.timeout(seconds):
-                    host, port = await self._dial(endpoint.address, endpoint.port)
-                    return await self._open_connection(host, port)
+                    return await self._open_connection(endpoint.address, endpoint.port)
             except OSError:
                 balancer.forget(client)  # it stuck to an endpoint that is not there
         return None

@@ -24,7 +24,11 @@ VERSIONS = {resource.kind: resource.api_version for resource in STORED}
 
 
 def facts(section: str) -> Any:
-    return pytest.mark.parametrize("case", FACTS[section], ids=lambda case: str(case)[:40])
+    return pytest.mark.parametrize("case", FACTS[section], ids=_id)
+
+
+def _id(case: Any) -> str:
+    return str(case)[:40]
 
 
 def refused(error: type[Exception], call: Callable[[], object]) -> None:
@@ -91,6 +95,33 @@ def test_field_selector(case: Any) -> None:
     assert str(FieldSelector.parse(text)) == canonical
 
 
+@facts("field_match")
+def test_field_selector_matches(case: Any) -> None:
+    selector = FieldSelector.parse(case[0])
+    found = [selector.matches(_nested(fields)) for fields, _ in case[1]]
+    assert found == [match for _, match in case[1]]
+
+
+def _nested(fields: dict[str, str]) -> Object:
+    obj: Object = {}
+    for path, value in fields.items():
+        *parents, last = path.split(".")
+        part = obj
+        for parent in parents:
+            part = part.setdefault(parent, {})
+        part[last] = value
+    return obj
+
+
+@facts("percent")
+def test_a_share_of_a_whole(case: Any) -> None:
+    value, whole, up, share = case
+    if share is None:
+        refused(ValueError, lambda: quantity.share(value, whole, round_up=up))
+    else:
+        assert quantity.share(value, whole, round_up=up) == share
+
+
 NAME_CHECKS: dict[str, names.NameCheck] = {
     "configMapKey": names.config_map_key,
     "dns1035Label": names.dns1035_label,
@@ -147,13 +178,15 @@ def test_merge_patch(case: Any) -> None:
     assert patch.merge_patch(case["doc"], case["patch"]) == case["result"]
 
 
-@facts("apply")
-def test_a_three_way_patch_has_the_effect_of_kubectls(case: Any) -> None:
-    """Ours leaves out the order of elements; what comes of it is the same."""
-    kind = case["kind"]
-    live = {"apiVersion": VERSIONS[kind], "kind": kind, **case["current"]}
+@pytest.mark.parametrize("case", [*FACTS["apply"], *FACTS["difference"]], ids=_id)
+def test_a_patch_of_ours_has_the_effect_of_kubectls(case: Any) -> None:
+    """Ours leaves out the order of elements; what comes of it is the same. Where nobody else has
+    changed anything, the current state is the original."""
+    kind, original = case["kind"], case["original"]
+    current = case.get("current", original)
+    live = {"apiVersion": VERSIONS[kind], "kind": kind, **current}
     definition = schema.definition(VERSIONS[kind], kind)
-    ours = three_way(case["modified"], case["original"], case["current"], definition)
+    ours = three_way(case["modified"], original, current, definition)
     made, expected = (
         patch.apply_patch(live, change, patch.STRATEGIC_MERGE_PATCH)
         for change in (ours, case["result"])
@@ -165,5 +198,5 @@ def _unordered(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _unordered(part) for key, part in value.items()}
     if isinstance(value, list):
-        return sorted((_unordered(item) for item in value), key=str)
+        return sorted(map(_unordered, value), key=lambda item: json.dumps(item, sort_keys=True))
     return value

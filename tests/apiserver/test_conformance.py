@@ -12,7 +12,7 @@ import pytest
 from kube_edu.api.meta import Object, clone
 from kube_edu.api.resources import STORED, resource_of
 from kube_edu.host import decoded
-from tests.apiserver.fakes import World, config_map, pod, service
+from tests.apiserver.fakes import World, config_map, deployment, pod, service
 from tests.apiserver.test_kinds import AS_TABLE, KINDS, collection, every_kind
 
 NS = "/api/v1/namespaces/default"
@@ -117,6 +117,73 @@ def test_watchers_observe_an_object_deletion_if_it_stops_meeting_the_selector() 
         event = await next_event(watch.stream)
         assert event["type"] == "ADDED" and event["object"]["data"] == {"a": "b"}
         await watch.close()
+
+    run(test)
+
+
+def test_watchers_receive_events_on_concurrent_watches_in_the_same_order() -> None:
+    """… and start watching from a specific resource version, and restart from the last one."""
+
+    async def test(world: World) -> None:
+        at = f"{NS}/configmaps"
+        begun = (await world.ask("GET", at))["metadata"]["resourceVersion"]
+        for number in range(20):
+            await world.ask("POST", at, config_map(f"c-{number % 10}"))
+            await world.raw("DELETE", f"{at}/c-{number * 3 % 10}")
+        ended = (await world.ask("GET", at))["metadata"]["resourceVersion"]
+        seen: list[Object] = []
+        version = begun
+        while version != ended:
+            watch = await world.raw("GET", f"{at}?watch=1&resourceVersion={version}")
+            assert watch.stream is not None
+            seen.append(await next_event(watch.stream))
+            version = seen[-1]["object"]["metadata"]["resourceVersion"]
+            await watch.close()
+        for start in range(len(seen)):
+            version = seen[start]["object"]["metadata"]["resourceVersion"]
+            watch = await world.raw("GET", f"{at}?watch=1&resourceVersion={version}")
+            assert watch.stream is not None
+            assert [await next_event(watch.stream) for _ in seen[start + 1 :]] == seen[start + 1 :]
+            await watch.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize("media_type", ["merge-patch+json", "strategic-merge-patch+json", "json"])
+def test_field_validation_detects_unknown_and_duplicate_fields_of_a_typed_object(
+    media_type: str,
+) -> None:
+    """… and unknown metadata fields."""
+    wrong = """{
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "unknownMeta": "foo"},
+        "spec": {"unknown": "foo", "replicas": 1, "replicas": 2, "paused": true, "paused": false,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "c", "image": "nginx:1"}]}}}}"""
+    told = [
+        f'{what} field "{path}"'
+        for what, path in (
+            ("duplicate", "spec.replicas"), ("duplicate", "spec.paused"),
+            ("unknown", "metadata.unknownMeta"), ("unknown", "spec.unknown"),
+        )
+    ]  # fmt: skip
+
+    async def test(world: World) -> None:
+        at, method = "/apis/apps/v1/namespaces/default/deployments", "POST"
+        if media_type != "json":
+            await world.ask("POST", at, deployment(replicas=7))
+            at, method = f"{at}/web", "PATCH"
+        how = f"application/{media_type}"
+        strict = await world.raw(
+            method, f"{at}?fieldValidation=Strict", wrong.encode(), content_type=how
+        )
+        assert strict.status == 400
+        assert f"strict decoding error: {', '.join(told)}" in strict.body["message"]
+        warned = await world.raw(method, at, wrong.encode(), content_type=how)
+        assert warned.body["spec"]["replicas"] == 2
+        escaped = [text.replace('"', '\\"') for text in told]
+        assert warned.headers["warning"] == ", ".join(f'299 - "{text}"' for text in escaped)
 
     run(test)
 

@@ -121,7 +121,7 @@ def names(found: Object) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.seeds(2)
 def test_who_breaks_off_and_lists_anew_sees_every_change_once_and_in_order(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +166,7 @@ def test_who_breaks_off_and_lists_anew_sees_every_change_once_and_in_order(
     assert relisted > 1
 
 
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.seeds(2)
 def test_a_list_in_pages_and_a_list_at_a_revision_show_exactly_that_state(seed: int) -> None:
     world = World(seed)
     random = Random(seed)
@@ -195,7 +195,7 @@ def test_a_list_in_pages_and_a_list_at_a_revision_show_exactly_that_state(seed: 
     world.run(world.write(150), read(world.new_client("reader")))
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.seeds(2)
 def test_the_newest_is_never_older_than_what_was_written_before(seed: int) -> None:
     world = World(seed)
     written = 0

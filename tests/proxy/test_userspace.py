@@ -51,14 +51,10 @@ class Net:
         self.dead: list[str] = []
         self.proxier = Proxier(
             NODE_IP,
-            dial=self.dial,
             start_server=self.start_server,
-            open_connection=self.open_connection,
+            connect=self.connect,
             on_unbound=lambda service, address, error: self.unbound.append((service.name, address)),
         )
-
-    async def dial(self, address: str, port: int) -> tuple[str, int]:
-        return f"real-{address}", port
 
     async def start_server(self, handler: Any, host: str, port: int) -> Any:
         if (host, port) in self.taken:
@@ -66,7 +62,7 @@ class Net:
         self.listening[host, port] = handler
         return _Server(self, (host, port))
 
-    async def open_connection(self, host: str, port: int) -> Any:
+    async def connect(self, host: str, port: int) -> Any:
         if host in self.dead:
             raise ConnectionRefusedError
         there, back = Pipe(), Pipe()
@@ -110,7 +106,7 @@ def test_connections_go_to_the_endpoints_in_turn() -> None:
         net = Net()
         await net.proxier.sync([web("a", "b")])
         answers = [await net.ask(VIP) for _ in range(4)]
-        assert sorted(answers) == ["real-a got hi"] * 2 + ["real-b got hi"] * 2
+        assert sorted(answers) == ["a got hi"] * 2 + ["b got hi"] * 2
         assert answers[0] != answers[1]
 
     asyncio.run(story())
@@ -136,7 +132,7 @@ def test_new_endpoints_serve_new_connections_of_the_same_listener() -> None:
         listener = net.listening[VIP]
         await net.proxier.sync([web("b")])
         assert net.listening[VIP] is listener
-        assert await net.ask(VIP) == "real-b got hi"
+        assert await net.ask(VIP) == "b got hi"
 
     asyncio.run(story())
 
@@ -144,9 +140,9 @@ def test_new_endpoints_serve_new_connections_of_the_same_listener() -> None:
 def test_a_dead_endpoint_is_passed_over_and_none_at_all_breaks_off() -> None:
     async def story() -> None:
         net = Net()
-        net.dead = ["real-a"]
+        net.dead = ["a"]
         await net.proxier.sync([web("a", "b")])
-        assert [await net.ask(VIP) for _ in range(3)] == ["real-b got hi"] * 3
+        assert [await net.ask(VIP) for _ in range(3)] == ["b got hi"] * 3
         await net.proxier.sync([web()])
         assert await net.ask(VIP) is None
 
@@ -173,9 +169,9 @@ def test_a_port_that_cannot_be_bound_is_told_once_and_others_serve() -> None:
         for _ in range(2):
             await net.proxier.sync([web("a", node_port=30080)])
         assert net.unbound == [("ns/web:p", VIP)]
-        assert await net.ask(NODE_PORT) == "real-a got hi"
+        assert await net.ask(NODE_PORT) == "a got hi"
         net.taken.clear()
         await net.proxier.sync([web("a", node_port=30080)])
-        assert await net.ask(VIP) == "real-a got hi"
+        assert await net.ask(VIP) == "a got hi"
 
     asyncio.run(story())

@@ -33,7 +33,6 @@ class PodSandboxConfig:
     namespace: str
     uid: str
     attempt: int = 0
-    labels: Mapping[str, str] = field(default_factory=dict)
     hostname: str = ""
     host_network: bool = False
     ports: Sequence[Mapping[str, Any]] = ()
@@ -55,7 +54,6 @@ class ContainerConfig:
     env: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[str, Files] = field(default_factory=dict)
     """By mount path: {"/etc/config": {"key": b"value"}}; an emptyDir is an empty dict."""
-    ports: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class Process:
 
         sock = socket.create_server((self.address, port), backlog=128)
         self._servers.append(asyncio.create_task(asyncio.start_server(converse, sock=sock)))
-        self.log(f"ready on port {port}")
+        self.log(f"{self.command[0]} is ready on port {port}")
 
     async def connect(self, name: str, port: int, payload: bytes) -> bytes:
         try:
