@@ -52,16 +52,13 @@ class Sides:
 class OnPaper(Trial):
     """What is decided for three sides, without a cluster."""
 
+    keeps_kind = True
     case: Sides
-    failing: Failure
     action: Action
 
     def run(self) -> Failure | None:
         self.action = _action(self.guard.call(*vars(self.case).values()))
         return misjudged(self.case, self.action)
-
-    def alike(self, other: OnPaper) -> bool:
-        return self.failing.kind == other.failing.kind
 
     def drawn(self) -> Figure:
         sides = {name.replace("_", " "): side for name, side in vars(self.case).items()}

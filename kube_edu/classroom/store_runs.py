@@ -175,6 +175,7 @@ class Run(Trial):
 
     title: str
     """Of its figure."""
+    keeps_kind = True
     failing: Failure | None = None
     trace: Trace
 
@@ -260,10 +261,6 @@ class Run(Trial):
         """A key as it was at a revision."""
         events = [event for then, event in self.history(key) if then <= revision]
         return events[-1].kv if events and events[-1].type is EventType.PUT else None
-
-    def alike(self, other: Run) -> bool:
-        mine, its = self.failing, other.failing
-        return mine is not None is not its and mine.kind == its.kind
 
     def details(self) -> Sequence[str]:
         return [f"the smallest such run: {self.story}"]

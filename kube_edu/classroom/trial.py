@@ -65,6 +65,9 @@ class Trial(ABC):
     """To be compared with that of the reference."""
     failing: Any = None
     """What `run` found."""
+    keeps_kind = False
+    """Does a smaller case have to fail in the same way? Else the smallest one that fails in any way
+    is shown, for that tells most."""
 
     def __init__(self, case: Any, answer: Answer) -> None:
         self.case, self.guard = case, Guard(answer)
@@ -74,9 +77,8 @@ class Trial(ABC):
         """Let it happen, and look for what is wrong: something with a `reason`, or None."""
 
     def alike(self, other: Any) -> bool:
-        """Does it fail in the way of another? Else the smallest case that fails in any way is
-        shown, for that tells most."""
-        return True
+        """May it be shown in the place of another?"""
+        return not self.keeps_kind or bool(self.failing.kind == other.failing.kind)
 
     def details(self) -> Sequence[str]:
         """What there is to say below the reason."""
