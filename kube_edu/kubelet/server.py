@@ -1,7 +1,7 @@
 """The kubelet's own API, on port 10250: what `kubectl logs` is answered from.
 
 Source: kubernetes, pkg/kubelet/server/server.go and pkg/kubelet/kuberuntime/logs. The API server
-is its client; nobody else asks here.
+is its one client. (A real kubelet asks the API server about any other: may they nodes/proxy?)
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import cast
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.api.podutil import container_statuses
-from kube_edu.host import Host, Request, Response
+from kube_edu.host import IDENTITIES, Host, Request, Response
 from kube_edu.kubelet.cri import ContainerStatus, Runtime
 from kube_edu.kubelet.pod_state import observe
+
+API_SERVER = IDENTITIES["apiserver-kubelet-client"].common_name
 
 Line = tuple[float, bytes]
 
@@ -29,6 +31,12 @@ class KubeletServer:
         self._pods = pods
 
     async def handle(self, request: Request) -> Response:
+        caller = request.peer.common_name
+        if not caller:
+            return Response(401, "Unauthorized")
+        if caller != API_SERVER:
+            what = f"user={caller}, verb=get, resource=nodes, subresource=proxy"
+            return Response(403, f"Forbidden ({what})")
         match request.path.strip("/").split("/"):
             case ["healthz"]:
                 return Response(200, "ok")
