@@ -73,7 +73,8 @@ def check_write(call: Call) -> None:
         errors.append(too_long("fieldManager", _LONGEST_MANAGER))
     if not manager.isprintable():
         errors.append(invalid_value("fieldManager", manager, "invalid character"))
-    if call.verb == "patch" and asked("force"):
+    applies = call.request.headers.get("content-type", "").startswith("application/apply-patch")
+    if call.verb == "patch" and asked("force") and not applies:
         errors.append(forbidden_field("force", "may not be specified for non-apply patch"))
     _raise(_WRITES[call.verb], errors)
 
