@@ -15,13 +15,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kube_edu.addons.dns import Dns
+from kube_edu.api.patch import merge_patch
 from kube_edu.api.status import ApiError
 from kube_edu.apiserver import ApiServer
 from kube_edu.apiserver.admission.plugins import MUTATING, VALIDATING
 from kube_edu.apiserver.authorization.rbac import allows
 from kube_edu.apiserver.options import Options
+from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.client import ApiClient, apply
 from kube_edu.client.kubectl import Kubectl
+from kube_edu.client.reflector import list_and_watch
 from kube_edu.controllers import ControllerManager
 from kube_edu.controllers.certificates import Sign
 from kube_edu.controllers.replicaset import manage_replicas
@@ -44,6 +47,8 @@ Roles = Mapping[str, Any]
 ROLES: dict[str, Any] = {
     "admission.mutate": None,
     "admission.validate": None,
+    "apiserver.merge_patch": merge_patch,
+    "apiserver.watch_cache": WatchCache,
     "apply.plan": apply.plan,
     "etcd.compare_holds": compare_holds,
     "proxy.build_chain": build_chain,
@@ -55,6 +60,7 @@ ROLES: dict[str, Any] = {
     "rbac.allows": allows,
     "replicaset.manage_replicas": manage_replicas,
     "scheduler.filter": None,
+    "scheduler.list_and_watch": list_and_watch,
     "scheduler.score": None,
 }
 """Every function that can be replaced; None where ours is a set of plugins."""
@@ -113,6 +119,8 @@ async def kube_apiserver(
         mutating=[*MUTATING, *_given(roles, "admission.mutate")],
         validating=[*_given(roles, "admission.validate"), *VALIDATING],
         allows=roles.get("rbac.allows", allows),
+        merge_patch=roles.get("apiserver.merge_patch", merge_patch),
+        watch_cache=roles.get("apiserver.watch_cache", WatchCache),
     )
     await host.serve(port, server.handle, identity="apiserver")
     await server.run()
@@ -136,7 +144,11 @@ async def kube_controller_manager(
 async def kube_scheduler(host: Host, *, apiserver: str, roles: Roles) -> None:
     client = api_client(host, apiserver, "scheduler", "kube-scheduler")
     await Scheduler(
-        host, client, filter=roles.get("scheduler.filter"), score=roles.get("scheduler.score")
+        host,
+        client,
+        filter=roles.get("scheduler.filter"),
+        score=roles.get("scheduler.score"),
+        list_and_watch=roles.get("scheduler.list_and_watch", list_and_watch),
     ).run()
 
 

@@ -65,11 +65,11 @@ MAX_DEPTH = 100
 
 
 def check_depth(value: Any, levels: int = MAX_DEPTH) -> None:
-    """Raises ValueError for JSON data that is nested deeper."""
-    if isinstance(value, (dict, list)):
-        if not levels:
-            raise ValueError(f"exceeded max depth: objects may be nested {MAX_DEPTH} deep")
-        for part in value.values() if isinstance(value, dict) else value:
+    """Raises ValueError for an object or a list that is nested deeper."""
+    if not levels:
+        raise ValueError(f"exceeded max depth: objects may be nested {MAX_DEPTH} deep")
+    for part in value.values() if isinstance(value, dict) else value:
+        if isinstance(part, (dict, list)):
             check_depth(part, levels - 1)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jsonpatch
 import jsonpointer
 
-from kube_edu.api.meta import Object, clone
+from kube_edu.api.meta import Object, check_depth, clone
 from kube_edu.api.status import (
     ApiError,
     bad_request,
@@ -35,23 +36,6 @@ MAX_COPIED = 3 * 1024 * 1024
 """Bytes that the copies of one JSON patch may have together (AccumulatedCopySizeLimit)."""
 
 
-def apply_patch(obj: Object, patch: Any, content_type: str) -> Object:
-    """A changed copy of the object; raises ApiError 400, 415 or 422."""
-    if content_type == JSON_PATCH:
-        return json_patch(obj, patch)
-    if content_type not in (MERGE_PATCH, STRATEGIC_MERGE_PATCH):
-        raise unsupported_media_type((JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH))
-    if not isinstance(patch, dict):
-        raise bad_request("error decoding patch: a merge patch has to be a JSON object")
-    if content_type == MERGE_PATCH:
-        patched: Object = merge_patch(obj, patch)
-        return patched
-    try:
-        return strategic_merge(obj, patch)
-    except BadPatch as problem:
-        raise bad_request(str(problem)) from None
-
-
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7386: objects merge member by member, null removes, anything else replaces."""
     if not isinstance(patch, dict):
@@ -63,6 +47,26 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             merged[name] = merge_patch(merged.get(name), value)
     return merged
+
+
+Merge = Callable[[Any, Any], Any]
+
+
+def apply_patch(obj: Object, patch: Any, content_type: str, merge: Merge = merge_patch) -> Object:
+    """A changed copy of the object; raises ApiError 400, 415 or 422."""
+    if content_type == JSON_PATCH:
+        return json_patch(obj, patch)
+    if content_type not in (MERGE_PATCH, STRATEGIC_MERGE_PATCH):
+        raise unsupported_media_type((JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH))
+    if not isinstance(patch, dict):
+        raise bad_request("error decoding patch: a merge patch has to be a JSON object")
+    if content_type == MERGE_PATCH:
+        patched: Object = merge(obj, patch)
+        return patched
+    try:
+        return strategic_merge(obj, patch)
+    except BadPatch as problem:
+        raise bad_request(str(problem)) from None
 
 
 def json_patch(obj: Object, operations: Any) -> Object:
@@ -81,7 +85,10 @@ def json_patch(obj: Object, operations: Any) -> Object:
             if copied > MAX_COPIED:
                 raise _rejected()
             patched = jsonpatch.apply_patch(patched, lenient, in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, RecursionError):
+        check_depth([patched])
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException):
+        raise _rejected() from None
+    except (ValueError, RecursionError):  # nested too deep
         raise _rejected() from None
     if not isinstance(patched, dict):
         raise _rejected()

@@ -6,7 +6,7 @@ persistent_volume_claims.go) and apiserver's object count evaluator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from kube_edu.api import quantity
@@ -156,7 +156,18 @@ def _in_scope(pod: Object, wanted: Object) -> bool:
             return _stated(spec)
         case "PriorityClass":
             return _selected(spec.get("priorityClassName", ""), wanted)
+        case "CrossNamespacePodAffinity":
+            return any("namespaceSelector" in t or t.get("namespaces") for t in _affinities(spec))
     return False
+
+
+def _affinities(spec: Object) -> Iterator[Object]:
+    """The terms that say which pods a pod wants to be near, or away from."""
+    for kind in ("podAffinity", "podAntiAffinity"):
+        affinity = (spec.get("affinity") or {}).get(kind) or {}
+        yield from affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
+        for preferred in affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ():
+            yield preferred["podAffinityTerm"]
 
 
 def _stated(spec: Object) -> bool:

@@ -8,14 +8,16 @@ pkg/endpoints/filters/audit.go; the policy is an audit.k8s.io/v1 Policy.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from kube_edu.api.meta import Object, micro_timestamp, new_uid
 from kube_edu.api.status import ApiError
+from kube_edu.apiserver import protobuf
 from kube_edu.apiserver.authorization.reviews import user_info
 from kube_edu.apiserver.call import Call
+from kube_edu.apiserver.codec import JSON, PROTOBUF, media_type_of
 from kube_edu.apiserver.filters import Filter, Next
 from kube_edu.host import Host, Request, Response, decoded
 
@@ -87,14 +89,47 @@ class Entry:
         if call.annotations:
             event["annotations"] = dict(call.annotations)
         if self._level >= LEVELS.index("Request") and call.request.body:
-            event["requestObject"] = _as_object(call.request.body)
+            event["requestObject"] = _as_object(call.request.body, media_type_of(call.request))
         body = decoded(response.body)
         event["responseStatus"] = {"metadata": {}, "code": response.status}
         if isinstance(body, dict) and body.get("kind") == "Status":
             event["responseStatus"] = body
         if self._level == LEVELS.index("RequestResponse") and body is not None:
             event["responseObject"] = _as_object(body)
-        self.stage("ResponseStarted" if response.stream is not None else "ResponseComplete")
+        if response.stream is None:
+            self.stage("ResponseComplete")
+        else:
+            self.stage("ResponseStarted")
+            response.stream = Followed(response.stream, lambda: self.stage("ResponseComplete"))
+
+
+class Followed:
+    """A stream whose end is told, once."""
+
+    def __init__(self, stream: AsyncIterator[Any], ended: Callable[[], None]) -> None:
+        self._stream = stream
+        self._ended: Callable[[], None] | None = ended
+        if hasattr(stream, "ready"):
+            self.ready = stream.ready
+
+    def __aiter__(self) -> Followed:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await anext(self._stream)
+        except BaseException:
+            self._end()
+            raise
+
+    async def aclose(self) -> None:
+        self._end()
+        await Response(stream=self._stream).close()
+
+    def _end(self) -> None:
+        if self._ended is not None:
+            self._ended()
+            self._ended = None
 
 
 def _rule(policy: Object, call: Call) -> Object:
@@ -157,11 +192,13 @@ def _reference(call: Call) -> Object:
     return {field: value for field, value in said.items() if value}
 
 
-def _as_object(body: Any) -> Any:
-    """A body as the log shows it: objects as they are, other encodings not at all."""
+def _as_object(body: Any, media_type: str = JSON) -> Any:
+    """A body as the log shows it: objects as they are, what is none not at all."""
     if not isinstance(body, (bytes, str)):
         return body
     try:
+        if media_type == PROTOBUF:
+            return protobuf.decode(body)  # type: ignore[arg-type]  # off a socket it is bytes
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

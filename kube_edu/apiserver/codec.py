@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from kube_edu.api import conversion, manifest, schema
-from kube_edu.api.meta import Object, check_depth
+from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, bad_request, unsupported_media_type
 from kube_edu.apiserver import protobuf, strictjson
 from kube_edu.apiserver.call import Call
@@ -38,10 +38,6 @@ def typed(call: Call, obj: Object, api_version: str, kind: str) -> Object:
     """A clean copy of an object that says it is of this kind, with metadata, in the version in
     which it is stored; raises ApiError when it is not, or a field has the wrong type."""
     _check_kind(obj, api_version, kind)
-    try:
-        check_depth(obj)
-    except ValueError as problem:
-        raise bad_request(str(problem)) from None
     validation = call.request.param("fieldValidation") or "Warn"
     clean, unknown = schema.decode(obj)
     problems = [f'duplicate field "{path}"' for path in call.twice]

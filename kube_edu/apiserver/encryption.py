@@ -60,6 +60,11 @@ class Encryption:
             raise internal_error(f"unable to transform key {key!r}: no matching prefix found")
         return value
 
+    def is_stale(self, key: str, value: bytes) -> bool:
+        """Whether a value would be sealed in another way now."""
+        providers = self._of(key)
+        return bool(providers) and not value.startswith(providers[0].prefix or b"{")
+
     def _of(self, key: str) -> Sequence[Provider]:
         for prefix, providers in self._providers.items():
             if key.startswith(prefix):

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from kube_edu.api.selectors import FieldSelector, SelectorError
-from kube_edu.api.status import ApiError, internal_error
+from kube_edu.api.status import ApiError, internal_error, unauthorized
 from kube_edu.apiserver.authentication import Authentication
 from kube_edu.apiserver.authorization import NO_FIELDS, Access, Authorizer, refusal
-from kube_edu.apiserver.call import ANONYMOUS, Call, read_url
+from kube_edu.apiserver.call import ANONYMOUS, Call, User, read_url
 from kube_edu.host import Host, Response
 
 MOST_WARNINGS, LONG_WARNING = 4096, 256
@@ -98,14 +98,24 @@ async def request_info(call: Call, following: Next) -> Response:
     return await following(call)
 
 
-def authenticate(authentication: Authentication) -> Filter:
+def authenticate(authentication: Authentication, unknown: Next) -> Filter:
+    """Whose credentials are not valid goes another way, to be written down."""
+
     async def find_user(call: Call, following: Next) -> Response:
-        call.user = await authentication.user(call.request)
+        try:
+            call.user = await authentication.user(call.request)
+        except ApiError:
+            call.user = User("")
+            return await unknown(call)
         how = "certificate" if call.request.peer.common_name else "token"
         call.story.append(("who", "nobody" if call.user == ANONYMOUS else how, call.user.name))
         return await following(call)
 
     return find_user
+
+
+async def refuse(call: Call) -> Response:
+    raise unauthorized()
 
 
 def authorize(authorizer: Authorizer) -> Filter:
@@ -131,7 +141,7 @@ def authorize(authorizer: Authorizer) -> Filter:
 def access_of(call: Call) -> Access:
     """What a request asks to be allowed."""
     resource = call.resource
-    if call.problem is not None and call.request.path.startswith(("/api/", "/apis/")):
+    if call.problem is not None and call.request.path.lstrip("/").startswith(("api/", "apis/")):
         return _unknown(call)
     if resource is None:
         return Access(call.user, call.request.method.lower(), path=call.request.path)
@@ -161,7 +171,8 @@ def _field_selector(call: Call) -> FieldSelector:
         return NO_FIELDS  # said to who is allowed to ask
 
 
-_VERBS = {"DELETE": "delete", "GET": "get", "PATCH": "patch", "POST": "create", "PUT": "update"}
+_VERBS = {"DELETE": "delete", "GET": "get", "HEAD": "get", "PATCH": "patch", "POST": "create",
+          "PUT": "update"}  # fmt: skip
 
 
 def _unknown(call: Call) -> Access:

@@ -36,6 +36,7 @@ from kube_edu.apiserver.filters import (
     authorize,
     chain,
     recover,
+    refuse,
     request_info,
     trace,
 )
@@ -75,12 +76,13 @@ class Gate:
             self._informers, lookup, self.authorize, self.rbac, self._client, host
         )
         self.admission = Admission(cluster, mutating, validating, explain=options.explain)
+        record = audit(host, options.audit_policy, options.audit_log)
         stages: tuple[Filter, ...] = (
             trace(host),
             recover,
             request_info,
-            authenticate(authentication),
-            audit(host, options.audit_policy, options.audit_log),
+            authenticate(authentication, chain((record,), refuse)),
+            record,
             impersonate(self.authorize),
             Fairness().filter,
             authorize(self.authorize),
@@ -104,6 +106,7 @@ class Gate:
         request = read_object(call, "authentication.k8s.io/v1", "TokenRequest")
         where = (call.target, call.namespace, call.name)
         attributes = Attributes("create", *where, request, None, call.user, call.subresource)
+        await self.admission.mutate(attributes)
         await self.admission.validate(attributes)
         return await self.tokens.issue(call.namespace, call.name, request)
 

@@ -6,6 +6,7 @@ user, each group and each extra, is a resource that the verb "impersonate" has t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from kube_edu.apiserver.filters import Filter, Next
 from kube_edu.host import Response
 
 _EXTRA = "impersonate-extra-"
+_ACCOUNT = re.compile(f"{ACCOUNT}([^:]+):([^:]+)")
 
 
 def impersonate(authorizer: Authorizer) -> Filter:
@@ -56,9 +58,8 @@ def _values(headers: Mapping[str, str], header: str) -> list[str]:
 
 def _accesses(user: User, wanted: User) -> Iterator[Access]:
     """All that has to be allowed."""
-    if wanted.name.startswith(ACCOUNT):
-        namespace, _, name = wanted.name.removeprefix(ACCOUNT).partition(":")
-        yield Access(user, "impersonate", "", "serviceaccounts", "", namespace, name)
+    if account := _ACCOUNT.fullmatch(wanted.name):
+        yield Access(user, "impersonate", "", "serviceaccounts", "", account[1], account[2])
     else:
         yield Access(user, "impersonate", "", "users", name=wanted.name)
     for group in wanted.groups:
@@ -73,12 +74,12 @@ def _accesses(user: User, wanted: User) -> Iterator[Access]:
 
 def _whole(wanted: User) -> User:
     """With the groups that nobody has to ask for."""
-    groups = wanted.groups
-    if not groups and wanted.name.startswith(ACCOUNT):
-        namespace, _, name = wanted.name.removeprefix(ACCOUNT).partition(":")
-        groups = user_of(namespace, name).groups
-    if wanted.name == ANONYMOUS.name:
-        groups = groups or ANONYMOUS.groups
-    elif AUTHENTICATED not in groups:
+    groups, (nobody,) = wanted.groups, ANONYMOUS.groups
+    account = _ACCOUNT.fullmatch(wanted.name)
+    if not groups and account:
+        groups = user_of(account[1], account[2]).groups
+    if wanted.name == ANONYMOUS.name and nobody not in groups:
+        groups = (*groups, nobody)
+    if AUTHENTICATED not in groups and nobody not in groups:
         groups = (*groups, AUTHENTICATED)
     return User(wanted.name, groups, wanted.uid, wanted.extra)

@@ -14,7 +14,7 @@ from functools import partial
 
 from kube_edu.api import conversion, defaults, validation
 from kube_edu.api.meta import Object, name, name_suffix, new_uid, timestamp
-from kube_edu.api.patch import apply_patch
+from kube_edu.api.patch import Merge, apply_patch
 from kube_edu.api.resources import Resource, by_plural
 from kube_edu.api.status import (
     ApiError,
@@ -67,6 +67,7 @@ class Registry:
         services: ServiceAllocator,
         admission: Admission,
         authorize: Authorizer,
+        merge_patch: Merge,
     ) -> None:
         self._host = host
         self._storage = storage
@@ -74,6 +75,7 @@ class Registry:
         self._services = services
         self._admission = admission
         self._authorize = authorize
+        self._merge_patch = merge_patch
         self._written: dict[str, int] = {}  # by resource, the last revision written from here
 
     async def create(self, call: Call) -> Object:
@@ -110,7 +112,7 @@ class Registry:
 
         def change(current: Object) -> Object:
             shown = conversion.to_version(current, resource.api_version)
-            patched = apply_patch(shown, patch, content_type)
+            patched = apply_patch(shown, patch, content_type, self._merge_patch)
             draft = typed(call, patched, resource.api_version, resource.kind)
             _check_names(draft, call)
             return _replace(call, draft, current)
@@ -141,7 +143,8 @@ class Registry:
 
     async def modify(self, call: Call, change: Change, *, trusted: bool = False) -> Object:
         """Change an object, starting over from what stands there when another write was first
-        (GuaranteedUpdate). A change of nothing is not written. The draft may change what the
+        (GuaranteedUpdate). A change of nothing is not written, unless
+        that encrypts it with the key of today. The draft may change what the
         call's door lets through; a change of the server's own is trusted with all."""
         resource = call.target
         key = resource.storage_key(call.namespace, call.name)
@@ -150,7 +153,7 @@ class Registry:
             if current is None:
                 raise not_found(resource, call.name)
             new = await self._successor(call, change(current), current, trusted)
-            if new == current:
+            if new == current and not await self._storage.is_stale(key):
                 return current
             if call.dry_run:
                 return new

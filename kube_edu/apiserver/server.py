@@ -7,11 +7,12 @@ the reader or the registry, which are the same for every resource.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from kube_edu.api.meta import Object
+from kube_edu.api.patch import Merge, merge_patch
 from kube_edu.api.resources import STORED
 from kube_edu.api.status import ApiError, not_acceptable
 from kube_edu.apiserver.admission import Plugin
@@ -58,13 +59,15 @@ class ApiServer:
         mutating: Sequence[Plugin] = MUTATING,
         validating: Sequence[Plugin] = VALIDATING,
         allows: Allows = allows,
+        merge_patch: Merge = merge_patch,
+        watch_cache: Callable[[Storage, str], WatchCache] = WatchCache,
     ) -> None:
         self._host = host
         self._port = port
         self._bootstrapped = False
         self._storage = Storage(store, options.encryption)
         self._caches = {
-            prefix: WatchCache(self._storage, prefix)
+            prefix: watch_cache(self._storage, prefix)
             for prefix in (resource.storage_prefix for resource in STORED)
         }
         self._services = ServiceAllocator(self._storage, host.random, service_cidr)
@@ -78,6 +81,7 @@ class ApiServer:
             self._services,
             self._gate.admission,
             self._gate.authorize,
+            merge_patch,
         )
         self._subresources = Subresources(host, self._registry, self._reader, self._gate.token)
         self._metrics = Metrics()

@@ -70,6 +70,13 @@ class Storage:
         stored = await self.read(key)
         return stored.decoded() if stored is not None else None
 
+    async def is_stale(self, key: str) -> bool:
+        """Whether an object ought to be written anew, for its key of encryption has changed."""
+        if self._encryption is PLAIN:
+            return False
+        response = await _answer(self._client.range, rpc.RangeRequest(key.encode()))
+        return any(self._encryption.is_stale(key, kv.value) for kv in response.kvs)
+
     async def page(
         self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0
     ) -> Page:

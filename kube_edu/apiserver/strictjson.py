@@ -38,7 +38,7 @@ def loads(data: bytes) -> tuple[Any, list[str]]:
         parse_float=_float,
         parse_int=_int,
     )
-    check_depth(value)
+    check_depth([value])
     return (_plain(value), list(_paths(value, ""))) if twice else (value, [])
 
 

@@ -161,14 +161,18 @@ class WatchCache:
     async def _list(self) -> None:
         self.tells_progress = await self._storage.tells_progress()
         page = await self._storage.page(self._prefix)
-        self._objects = SortedDict((stored.key, stored) for stored in page.found)
-        self._by_node = {}
-        for stored in page.found:
-            self._file(None, stored)
-        self._oldest = page.revision
-        self._ring.clear()
+        self.begin(page.found, page.revision)
         self.ready.set()
         self._advance(page.revision)
+
+    def begin(self, found: list[Stored], revision: int) -> None:
+        """This is all there is at a revision; what was before is not known."""
+        self._objects = SortedDict((stored.key, stored) for stored in found)
+        self._by_node = {}
+        for stored in found:
+            self._file(None, stored)
+        self._oldest = revision
+        self._ring.clear()
 
     async def _follow(self) -> None:
         stream = self._storage.watch(self._prefix, self.revision, self._progress)
@@ -195,17 +199,20 @@ class WatchCache:
         self._advanced.set()
 
     def _apply(self, event: Event) -> None:
-        key, revision = event.kv.key.decode(), event.kv.mod_revision
+        key, deleted = event.kv.key.decode(), event.type == EventType.DELETE
         before = self._objects.get(key)
-        if event.type == EventType.DELETE:
-            if before is None:
-                return
-            now = None
+        if before is not None or not deleted:
+            now = None if deleted else self._storage.stored(event.kv)
+            self.learn(Change(key, event.kv.mod_revision, now, before))
+
+    def learn(self, change: Change) -> None:
+        """One change more: it is kept, and told to whoever watches."""
+        key, before, now = change.key, change.before, change.now
+        if now is None:
             del self._objects[key]
         else:
-            now = self._objects[key] = self._storage.stored(event.kv)
+            self._objects[key] = now
         self._file(before, now)
-        change = Change(key, revision, now, before)
         self._ring.append(change)
         if len(self._ring) > RING:
             self._oldest = self._ring.popleft().revision

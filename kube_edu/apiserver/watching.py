@@ -58,6 +58,13 @@ class Watches:
         except ApiError as refusal:
             if refusal.code != 410:
                 raise
+            self._host.record(
+                "api.watch",
+                object=f"{call.target.plural}/{call.namespace}/",
+                type="ERROR",
+                rv=since,
+                user=call.user.name,
+            )
             return _refused(refusal)
         count = len(initial) if with_state else None
         return EventStream(self._host, call, cache, watcher, seconds, initial=count)

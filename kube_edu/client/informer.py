@@ -7,9 +7,8 @@ may be a little behind it; handlers hear of each change, once the copy has it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import aclosing
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from random import Random
 
 from kube_edu.api import meta
@@ -18,6 +17,7 @@ from kube_edu.api.resources import Resource
 from kube_edu.api.selectors import LabelSelector
 from kube_edu.api.status import ApiError
 from kube_edu.client.client import ApiClient
+from kube_edu.client.reflector import ListAndWatch, Source, list_and_watch, version_of
 from kube_edu.host import Host
 
 ChangeHandler = Callable[[Object | None, Object | None], None]
@@ -26,15 +26,12 @@ ChangeHandler = Callable[[Object | None, Object | None], None]
 IndexFunction = Callable[[Object], Iterable[str]]
 """Under which values of an index an object stands."""
 
-MIN_WATCH_TIMEOUT = 300  # seconds; a watch is asked for this long up to twice as long
-
 
 class Informer:
     """The copy (`get`, `list`, `by_index`), its handlers, and the reflector that feeds it.
 
-    The reflector (`reflector.go`) lists once and watches from the list's resourceVersion. A
-    watch that breaks is resumed from the last version seen; when the server no longer has that
-    version (410 Gone) everything is listed again, and handlers hear what has changed meanwhile.
+    A watch that breaks is resumed; where that cannot be, everything is listed again, and handlers
+    hear what has changed meanwhile.
     """
 
     def __init__(
@@ -46,18 +43,17 @@ class Informer:
         *,
         labels: str = "",
         fields: str = "",
+        list_and_watch: ListAndWatch = list_and_watch,
     ) -> None:
+        """`list_and_watch` is the reflector that feeds it."""
         self.resource = resource
-        self._random = random
-        self._list_it = partial(client.list, resource, namespace, labels=labels, fields=fields)
-        self._watch_it = partial(client.watch, resource, namespace, labels=labels, fields=fields)
+        self._source = Source(client, random, resource, namespace, labels=labels, fields=fields)
+        self._list_and_watch = list_and_watch
         self._objects: dict[str, Object] = {}
         self._index_functions: dict[str, IndexFunction] = {}
         self._indices: dict[str, dict[str, dict[str, Object]]] = {}
         self._handlers: list[ChangeHandler] = []
         self._synced = asyncio.Event()
-        self._version = "0"  # of the last state seen; at first any state will do
-        self._must_list = True
         self.add_index("namespace", lambda obj: [meta.namespace(obj)])
 
     def get(self, key: str) -> Object | None:
@@ -96,59 +92,35 @@ class Informer:
     @property
     def version(self) -> int:
         """The resourceVersion up to which the copy has seen everything."""
-        return int(self._version or 0)
+        return int(self._source.version or 0)
 
     async def run(self) -> None:
-        backoff = Backoff(self._random)
         while True:
-            try:
-                if self._must_list:
-                    await self._list()
-                if await self._watch():
-                    continue
-            except ApiError as error:
-                self._refused(error)
-            except ConnectionError:
-                pass  # go on from the last version seen
-            await asyncio.sleep(backoff.next())
+            with suppress(ApiError, ConnectionError):
+                await self._list_and_watch(self._source, self)
+            await self._source.pause()
 
-    async def _list(self) -> None:
-        found = await self._list_it(resource_version=self._version)
-        listed = {meta.key(obj): obj for obj in found["items"]}
-        gone = [key for key in self._objects if key not in listed]
-        for key in gone:
+    # -- the reflector's store
+
+    def replace(self, items: Sequence[Object]) -> None:
+        """From now on these are all. Handlers hear first of what is gone."""
+        listed = {meta.key(obj): obj for obj in items}
+        for key in [key for key in self._objects if key not in listed]:
             self._set(key, None)
         for key, obj in listed.items():
             self._set(key, obj)
-        self._version = _version(found)
-        self._must_list = False
         self._synced.set()
 
-    async def _watch(self) -> bool:
-        """Follow the changes until the stream ends; whether it was worth its while (a server
-        that ends watches at once is not to be asked again at once)."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        before = self._version
-        timeout = int(MIN_WATCH_TIMEOUT * (1 + self._random.random()))
-        stream = self._watch_it(resource_version=self._version, timeout_seconds=timeout)
-        async with aclosing(stream):
-            async for change, obj in stream:
-                if change != "BOOKMARK":
-                    self._set(meta.key(obj), None if change == "DELETED" else obj)
-                self._version = _version(obj)
-        return self._version != before or loop.time() - started >= 1
+    def update(self, obj: Object) -> None:
+        self._set(meta.key(obj), obj)
 
-    def _refused(self, error: ApiError) -> None:
-        if self._must_list:
-            self._version = ""  # not even a list at the version seen: take the newest there is
-        elif error.code == 410:
-            self._must_list = True
+    def delete(self, obj: Object) -> None:
+        self._set(meta.key(obj), None)
 
     def _set(self, key: str, new: Object | None) -> None:
         old = self._objects.get(key)
         if old is not None and new is not None:
-            if _version(old) == _version(new):
+            if version_of(old) == version_of(new):
                 return
             if meta.uid(old) != meta.uid(new):  # a namesake: that the old one went was missed
                 self._set(key, None)
@@ -174,37 +146,16 @@ class Informer:
             entries.setdefault(value, {})[key] = new  # type: ignore[assignment]
 
 
-def _version(obj: Object) -> str:
-    return str(obj["metadata"]["resourceVersion"])
-
-
-class Backoff:
-    """The waits of a reflector: 800 ms, twice as long each time up to 30 s, each prolonged by a
-    random part of itself; from the start again after two quiet minutes (client-go's
-    `NewReflectorWithOptions`)."""
-
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._delay = 0.8
-        self._last = 0.0
-
-    def next(self) -> float:
-        now = asyncio.get_running_loop().time()
-        if now - self._last > 120:
-            self._delay = 0.8
-        delay = self._delay
-        self._last = now
-        self._delay = min(delay * 2, 30)
-        return delay * (1 + self._random.random())
-
-
 class Informers:
     """The informers of one component, each resource watched once however many ask for it
     (client-go's SharedInformerFactory)."""
 
-    def __init__(self, client: ApiClient, host: Host) -> None:
+    def __init__(
+        self, client: ApiClient, host: Host, list_and_watch: ListAndWatch = list_and_watch
+    ) -> None:
         self._client = client
         self._random = host.random
+        self._list_and_watch = list_and_watch
         self._informers: dict[tuple[str | Resource, str, str, str], Informer] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -216,7 +167,13 @@ class Informers:
         informer = self._informers.get(which)
         if informer is None:
             informer = self._informers[which] = Informer(
-                self._client, self._random, resource, namespace, labels=labels, fields=fields
+                self._client,
+                self._random,
+                resource,
+                namespace,
+                labels=labels,
+                fields=fields,
+                list_and_watch=self._list_and_watch,
             )
             if self._group is not None:
                 self._group.create_task(informer.run())

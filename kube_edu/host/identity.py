@@ -23,7 +23,9 @@ IDENTITIES: dict[str, Identity] = {
     "admin": Identity("kubernetes-admin", ("kubeadm:cluster-admins",)),
     "super-admin": Identity("kubernetes-super-admin", ("system:masters",)),
     "apiserver-etcd-client": Identity("kube-apiserver-etcd-client"),
-    "apiserver-kubelet-client": Identity("kube-apiserver-kubelet-client", ("system:masters",)),
+    "apiserver-kubelet-client": Identity(
+        "kube-apiserver-kubelet-client", ("kubeadm:cluster-admins",)
+    ),
     "controller-manager": Identity("system:kube-controller-manager"),
     "scheduler": Identity("system:kube-scheduler"),
     "kube-proxy": Identity("system:kube-proxy"),

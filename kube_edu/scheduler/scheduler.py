@@ -15,6 +15,7 @@ from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.client import ApiClient, EventRecorder, Informers
+from kube_edu.client.reflector import ListAndWatch, list_and_watch
 from kube_edu.host import Host
 from kube_edu.scheduler.cache import Cache
 from kube_edu.scheduler.framework import (
@@ -35,7 +36,7 @@ class Scheduler:
 
     Roles: `filter(pod, node_info)` returns why the pod cannot run on a node (nothing if it can),
     `score(pod, node_info)` how well the node suits, 0 to 100; each takes the place of all the
-    profile's plugins of its point.
+    profile's plugins of its point; `list_and_watch` is how it comes by what it sees.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class Scheduler:
         *,
         filter: FilterFunction | None = None,
         score: ScoreFunction | None = None,
+        list_and_watch: ListAndWatch = list_and_watch,
     ) -> None:
         self._host = host
         self._client = client
-        self._informers = Informers(client, host)
+        self._informers = Informers(client, host, list_and_watch)
         self._events = EventRecorder(client, host, SCHEDULER_NAME)
         self._pods = self._informers("pods")
         self._nodes = self._informers("nodes")

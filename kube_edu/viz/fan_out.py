@@ -17,6 +17,7 @@ from kube_edu.viz.svg import (
     FAINT,
     GREEN,
     ORANGE,
+    PURPLE,
     RED,
     SOFT,
     Drawing,
@@ -25,7 +26,14 @@ from kube_edu.viz.svg import (
 )
 
 LEFT, STORE, CACHE, FIRST, COLUMN, TOP, ROW = 64.0, 110.0, 250.0, 400.0, 150.0, 96.0, 30.0
-KINDS = {"ADDED": GREEN, "MODIFIED": BLUE, "DELETED": ORANGE}
+APISERVER = "kube-apiserver"
+BEFALLS = {
+    "net.partition": "the network is cut",
+    "net.heal": "the network is whole again",
+    "process.kill": "the API server is killed",
+    "process.start": "and started again",
+}
+KINDS = {"ADDED": GREEN, "MODIFIED": BLUE, "DELETED": ORANGE, "410 Gone": RED, "listed": PURPLE}
 
 
 @dataclass
@@ -60,8 +68,10 @@ def fan_out(trace: Iterable[Event], title: str, resource: str, watchers: Sequenc
             drawing.line((LEFT, y), (places[watchers[-1]] + 40, y), colour=RED, dash=True)
             drawing.text(STORE + 10, y - 5, row.text, size=10.5, colour=RED)
         for user, handed in row.handed.items():
-            _draw(drawing, places[user], y + (0 if row.revision else 12), handed)
-    drawing.legend(LEFT - 46, bottom + 34, [(c, kind) for kind, c in KINDS.items()])
+            _draw(drawing, places[user], y + (0 if row.revision else 15), handed)
+    seen = {kind for row in rows for handed in row.handed.values() for _, kind, _ in handed}
+    legend = [(colour, kind) for kind, colour in KINDS.items() if kind in seen]
+    drawing.legend(LEFT - 46, bottom + 34, legend)
     said = "crossed out: did not arrive"
     drawing.note(drawing.width - 18 - width_of(said, 11.5), bottom + 34, said, 11.5)
     return drawing.figure(_words(rows))
@@ -69,18 +79,28 @@ def fan_out(trace: Iterable[Event], title: str, resource: str, watchers: Sequenc
 
 def rows_of(trace: Iterable[Event], resource: str, watchers: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
+    cut: dict[str, int] = {}  # who was cut off: the row from which on nothing arrived
     last: dict[tuple[str, int], tuple[list[tuple[int, str, bool]], int]] = {}
-    for event in trace:
+    for event in _writes_first(list(trace)):
         fields = event.fields
-        if event.kind in ("net.partition", "net.heal"):
-            cut = event.kind == "net.partition"
-            rows.append(Row(event.time, "the network is cut" if cut else "whole again"))
+        if event.kind in BEFALLS and fields.get("process", APISERVER) == APISERVER:
+            rows.append(Row(event.time, BEFALLS[event.kind]))
+            cut |= {name: len(rows) for group in fields.get("groups", ()) for name in group}
         elif not str(fields.get("object", "")).startswith(f"{resource}/"):
             continue
         elif event.kind == "api.write":
             name = fields["object"].rpartition("/")[2]
             rows.append(Row(event.time, f"{fields['rv']}: {fields['verb']} {name}", fields["rv"]))
-        elif event.kind == "api.watch" and fields["user"] in watchers and rows:
+        elif not rows or fields.get("user") not in watchers:
+            continue
+        elif event.kind == "api.gate" and fields["verb"] == "list":
+            for row in rows[cut.pop(fields["user"], len(rows)) :]:
+                lost = [(rv, kind, not rv) for rv, kind, _ in row.handed.pop(fields["user"], [])]
+                row.handed |= {fields["user"]: lost} if lost else {}
+            rows[-1].handed.setdefault(fields["user"], []).append((0, "listed", True))
+        elif event.kind == "api.watch" and fields["type"] == "ERROR":
+            rows[-1].handed.setdefault(fields["user"], []).append((0, "410 Gone", True))
+        elif event.kind == "api.watch":
             user, revision = fields["user"], fields["rv"]
             if (user, revision) in last:
                 earlier, place = last[user, revision]
@@ -91,21 +111,37 @@ def rows_of(trace: Iterable[Event], resource: str, watchers: Sequence[str]) -> l
     return rows
 
 
+def _writes_first(trace: Sequence[Event]) -> Iterator[Event]:
+    """In order, but for writes whose first watcher heard of them before the writer did."""
+    writes = {_write(event): event for event in trace if event.kind == "api.write"}
+    for event in trace:
+        if event.kind in ("api.write", "api.watch") and _write(event) in writes:
+            yield writes.pop(_write(event))
+        if event.kind != "api.write":
+            yield event
+
+
+def _write(event: Event) -> tuple[str, int]:
+    return event.fields["object"], event.fields["rv"]
+
+
 def _draw(drawing: Drawing, x: float, y: float, handed: Sequence[tuple[int, str, bool]]) -> None:
     drawing.arrow((CACHE + 6, y), (x - 8, y), colour=KINDS[handed[-1][1]], thick=1.1)
-    step = min(34.0, (COLUMN - 30) / len(handed))
-    for number, (revision, kind, arrived) in enumerate(handed):
-        place = x + step * number
-        drawing.circle(place, y, 5, fill=KINDS[kind])
-        drawing.note(place + 7, y - 4, str(revision), 9.5)
+    labels = [str(revision or kind) for revision, kind, _ in handed]
+    widths = [18 + width_of(label, 9.5) for label in labels]
+    squeeze = min(1.0, (COLUMN - 16) / sum(widths))
+    for label, width, (_, kind, arrived) in zip(labels, widths, handed, strict=True):
+        drawing.circle(x, y, 5, fill=KINDS[kind])
+        drawing.note(x + 7, y - 4, label, 9.5)
         if not arrived:
-            drawing.cross(place, y)
+            drawing.cross(x, y)
+        x += squeeze * width
 
 
 def _words(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         yield f"{row.time:7.2f} s  {row.text}"
         for user, handed in row.handed.items():
-            told = (f"{kind} {revision}{'' if arrived else ' (did not arrive)'}"
+            told = (f"{kind} {revision or ''}{'' if arrived else ' (did not arrive)'}".rstrip()
                     for revision, kind, arrived in handed)  # fmt: skip
             yield f"           to {user}: {', '.join(told)}"

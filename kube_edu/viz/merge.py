@@ -23,12 +23,13 @@ def three_way(
     rows = [_cards(sides), _cards(outcomes)]
     heights = [42 + LINE * max(len(lines) for _, lines in row) for row in rows]
     drawing = Drawing(36 + 3 * CARD + 28, 44 + sum(heights) + 44, title)
-    colours = {"declared": BLUE, "last applied": SOFT, "live": ORANGE, "right": GREEN}
+    colours = {"yours": RED, "declared": BLUE, "the patch": BLUE, "last applied": SOFT,
+               "right": GREEN}  # fmt: skip
     y = 44.0
     for row, height in zip(rows, heights, strict=True):
         for column, (name, lines) in enumerate(row):
             x = 18 + column * (CARD + 14)
-            colour = colours.get(name, RED)
+            colour = colours.get(name, ORANGE)
             drawing.card(x, y, CARD, height, colour)
             drawing.text(x + 16, y + 20, name, size=12.5, bold=True, colour=colour)
             for index, line in enumerate(lines):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import wrap
+from typing import NamedTuple
 
 from kube_edu.trace import Event, Trace
 from kube_edu.viz.figure import Figure
-from kube_edu.viz.svg import GREEN, GREY, INK, ORANGE, RED, SOFT, Drawing, nothing
+from kube_edu.viz.svg import BLUE, GREEN, GREY, INK, ORANGE, RED, SOFT, Drawing, nothing
 
 QUESTIONS = {
     "who": ("Who are you?", "authentication"),
@@ -14,8 +16,8 @@ QUESTIONS = {
     "changed": ("Should it be changed?", "mutating admission"),
     "allowed": ("Is it allowed?", "validating admission"),
 }
-PASSED, REFUSED, CHANGED, UNASKED = "passed", "refused", "changed", "not asked"
-COLOURS = {PASSED: GREEN, CHANGED: ORANGE, REFUSED: RED, UNASKED: GREY}
+PASSED, REFUSED, CHANGED, UNASKED, TOLD = "passed", "refused", "changed", "not asked", "told"
+COLOURS = {PASSED: GREEN, CHANGED: ORANGE, REFUSED: RED, UNASKED: GREY, TOLD: BLUE}
 READS = ("get", "list", "watch")
 LEFT, WIDTH, LINE, COLUMNS = 222.0, 860.0, 17.0, 88
 
@@ -26,21 +28,44 @@ Answer = tuple[str, list[str]]
 def gate_verdict(trace: Trace, verb: str, what: str) -> Figure:
     """The last request with this verb on `what` ("pods/shop/", "secrets/"; the beginning of
     resource/namespace/name)."""
-    found = [e for e in trace.select("api.gate", verb=verb) if e.fields["object"].startswith(what)]
-    title = f"{verb} {what}"
-    if not found:
-        return nothing(title, "not on the trace")
-    event = found[-1]
+    found = last_request(trace, verb, what)
+    if found is None:
+        return nothing(f"{verb} {what}", "not on the trace")
+    event = trace[found]
     title = f"{verb} {event.fields['object'].rstrip('/')}: answered with {event.fields['status']}"
-    answers = answers_of(event)
-    lines = [[part for line in said for part in wrap(line, COLUMNS)]
-             for _, said in answers.values()]  # fmt: skip
+    return column(title, at_the_gate(event), [PASSED, CHANGED, REFUSED, UNASKED])
+
+
+class Station(NamedTuple):
+    """A box of the column, with its verdict and what there is to say."""
+
+    question: str
+    name: str
+    verdict: str
+    lines: list[str]
+
+
+def last_request(trace: Trace, verb: str, what: str) -> int | None:
+    """The place on the trace of the last such request."""
+    for place in range(len(trace) - 1, -1, -1):
+        _, _, kind, fields = trace[place]
+        if kind == "api.gate" and fields["verb"] == verb and fields["object"].startswith(what):
+            return place
+    return None
+
+
+def at_the_gate(event: Event) -> list[Station]:
+    return [Station(*QUESTIONS[stage], *answer) for stage, answer in answers_of(event).items()]
+
+
+def column(title: str, stations: Sequence[Station], legend: Sequence[str]) -> Figure:
+    lines = [[part for line in station.lines for part in wrap(line, COLUMNS)]
+             for station in stations]  # fmt: skip
     heights = [max(44.0, 16 + LINE * len(said)) for said in lines]
     drawing = Drawing(WIDTH, 92 + sum(heights) + 14 * len(heights), title)
     y = 48.0
-    for stage, said, height in zip(answers, lines, heights, strict=True):
-        verdict = answers[stage][0]
-        question, name = QUESTIONS[stage]
+    for station, said, height in zip(stations, lines, heights, strict=True):
+        question, name, verdict, _ = station
         colour = COLOURS[verdict]
         drawing.card(18, y, LEFT - 40, 44, colour)
         drawing.text(34, y + 19, question, bold=True, size=12.5)
@@ -51,13 +76,13 @@ def gate_verdict(trace: Trace, verb: str, what: str) -> Figure:
         for row, line in enumerate(said):
             ink = {UNASKED: SOFT, REFUSED: colour}.get(verdict, INK)
             drawing.text(LEFT, y + 19 + LINE * row, line, size=11.5, colour=ink)
-        if stage != "allowed":
+        if station is not stations[-1]:
             ends = (40.0, y + 44), (40.0, y + height + 14)
             drawing.line(*ends, colour=colour, dash=verdict == UNASKED)
         y += height + 14
-    drawing.legend(18, y + 18, [(colour, verdict) for verdict, colour in COLOURS.items()])
-    return drawing.figure(f"{QUESTIONS[stage][0]:<22} {verdict}: {'; '.join(said)}"
-                          for stage, (verdict, said) in answers.items())  # fmt: skip
+    drawing.legend(18, y + 18, [(COLOURS[verdict], verdict) for verdict in legend])
+    return drawing.figure(f"{question:<22} {verdict}: {'; '.join(said)}"
+                          for question, _, verdict, said in stations)  # fmt: skip
 
 
 def answers_of(event: Event) -> dict[str, Answer]:

@@ -40,6 +40,8 @@ BODY_TIMEOUT = 60.0
 MAX_HEAD = 64 * 1024
 """Of the first line (label selectors may be long), and of each header."""
 
+IDLE = 90.0
+"""Seconds that a connection may go without a whole head of a request (IdleTimeout)."""
 
 STALLED = 60.0
 """Seconds that a client of a stream may leave unread what it was sent."""
@@ -76,7 +78,12 @@ class HttpServer:
     async def listen_on(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         loop = asyncio.get_running_loop()
         connection = partial(
-            _Connection, self._web, loop=loop, max_line_size=MAX_HEAD, max_field_size=MAX_HEAD
+            _Connection,
+            self._web,
+            loop=loop,
+            max_line_size=MAX_HEAD,
+            max_field_size=MAX_HEAD,
+            keepalive_timeout=IDLE,
         )
         self._listener = await loop.create_server(connection, sock=sock, ssl=tls, backlog=1024)
 

@@ -82,6 +82,8 @@ def verify(token: str, keys: Iterable[PublicKey]) -> Claims:
     header, claims, signature = _parse(token)
     if header.get("alg") != "RS256":
         raise ValueError(f"signed with {header.get('alg')!r}, not RS256")
+    if "crit" in header:
+        raise ValueError("has to be understood in a way that is not known here")
     signed = token.rpartition(".")[0].encode()
     named = [key for key in keys if header.get("kid", key.kid) == key.kid]
     if not any(key.verifies(signed, signature) for key in named):
@@ -120,7 +122,7 @@ def _encode(data: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def _encode_number(number: int) -> str:

@@ -517,3 +517,63 @@ def test_a_kubelet_gives_its_node_no_owner_and_its_claims_no_finalizer() -> None
             assert answer.status == status, (url, patch, answer.body)
 
     run(scenario)
+
+
+def test_nothing_is_bound_evicted_or_given_tokens_in_a_namespace_on_its_way_out() -> None:
+    async def scenario(world: World) -> None:
+        await given(world, "/api/v1/namespaces", kind("v1", "Namespace", "old"))
+        old = "/api/v1/namespaces/old"
+        await given(world, f"{old}/pods", pod())
+        await given(world, f"{old}/serviceaccounts", kind("v1", "ServiceAccount", "robot"))
+        await world.ask("DELETE", old)
+        binding = {"metadata": {"name": "web"}, "target": {"kind": "Node", "name": "node-1"}}
+        for url, body in (
+            (f"{old}/pods/web/binding", binding),
+            (f"{old}/pods/web/eviction", {"metadata": {"name": "web"}}),
+            (f"{old}/serviceaccounts/robot/token", {}),
+            (f"{old}/configmaps", config_map()),
+        ):
+            refused = await world.raw("POST", url, body)
+            assert refused.status == 403, (url, refused.body)
+            assert "because it is being terminated" in refused.body["message"]
+        assert (await world.raw("DELETE", f"{old}/pods/web")).status == 200
+
+    run(scenario)
+
+
+def test_a_quota_may_count_pods_that_look_into_other_namespaces() -> None:
+    async def scenario(world: World) -> None:
+        spec = {"hard": {"pods": "0"}, "scopes": ["CrossNamespacePodAffinity"]}
+        quota = await given(
+            world, f"{NS}/resourcequotas", kind("v1", "ResourceQuota", "cross", spec=spec)
+        )
+        status = {"hard": {"pods": "0"}, "used": {"pods": "0"}}
+        await world.ask("PUT", f"{NS}/resourcequotas/cross/status", {**quota, "status": status})
+        for _ in range(20):
+            await asyncio.sleep(0)
+        term = {"topologyKey": "zone", "namespaceSelector": {}}
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+        nosy = await world.raw("POST", PODS, pod("a", affinity={"podAffinity": required}))
+        assert nosy.status == 403 and "exceeded quota: cross" in nosy.body["message"]
+        assert (await world.raw("POST", PODS, pod("b"))).status == 201
+
+    run(scenario)
+
+
+def test_a_pod_does_not_become_a_mirror_or_less_confined() -> None:
+    async def scenario(world: World) -> None:
+        await given(world, PODS, pod())
+        for key, why in (
+            ("kubernetes.io/config.mirror", "may not add mirror pod annotation"),
+            (
+                "container.apparmor.security.beta.kubernetes.io/c",
+                "may not add AppArmor annotations",
+            ),
+        ):
+            for door in ("", "/status"):
+                patch = {"metadata": {"annotations": {key: "unconfined"}}}
+                assert why in (await world.patch(f"{PODS}/web{door}", patch))["message"]
+        usual = {"metadata": {"annotations": {"example.com/a": "b"}}}
+        assert (await world.patch(f"{PODS}/web", usual))["kind"] == "Pod"
+
+    run(scenario)

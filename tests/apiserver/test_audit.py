@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 from kube_edu.api.meta import Object
@@ -92,3 +93,53 @@ def test_pod_security_notes_what_it_would_have_refused() -> None:
     assert event["annotations"]["pod-security.kubernetes.io/audit-violations"] == (
         'would violate PodSecurity "baseline:latest": host namespaces (hostNetwork=true)'
     )
+
+
+def test_a_token_that_is_not_valid_is_on_record() -> None:
+    async def acts(world: World) -> None:
+        stranger = Peer("10.0.0.9")
+        await world.raw("GET", CONFIG_MAPS, peer=stranger, authorization="Bearer nonsense")
+
+    received, complete = logged({"level": "Metadata"}, asks=acts)
+    assert complete["responseStatus"]["code"] == 401 and complete["sourceIPs"] == ["10.0.0.9"]
+    assert received["user"]["username"] == ""
+    assert "nonsense" not in str([received, complete])
+
+
+def test_a_secret_does_not_reach_the_log_at_metadata() -> None:
+    async def acts(world: World) -> None:
+        secrets = "/api/v1/namespaces/default/secrets"
+        secret = {"metadata": {"name": "s"}, "stringData": {"a": "hunter2"}}
+        await world.ask("POST", secrets, secret)
+        await world.ask("GET", f"{secrets}/s")
+        await world.patch(f"{secrets}/s", {"data": {"a": "(hunter2)"}})
+        await world.ask("DELETE", f"{secrets}/s")
+
+    log = str(logged({"level": "Metadata"}, asks=acts))
+    assert "hunter2" not in log and base64.b64encode(b"hunter2").decode() not in log
+
+
+def test_a_request_in_protobuf_is_shown_as_the_object_that_it_is() -> None:
+    unknown = b"\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x06\x0a\x04\x0a\x02cm"
+
+    async def acts(world: World) -> None:
+        kind = "application/vnd.kubernetes.protobuf"
+        await world.ask("POST", CONFIG_MAPS, b"k8s\x00" + unknown, content_type=kind)
+
+    *_, event = logged({"level": "Request"}, asks=acts)
+    assert event["requestObject"]["metadata"] == {"name": "cm"}
+
+
+def test_a_watch_is_on_record_when_it_begins_and_when_it_ends() -> None:
+    async def acts(world: World) -> None:
+        watch = await world.raw("GET", f"{CONFIG_MAPS}?watch=true&resourceVersion=0")
+        assert watch.stream is not None
+        await world.ask("POST", CONFIG_MAPS, config_map())
+        await anext(watch.stream)
+        await watch.close()
+        await watch.close()
+
+    events = logged({"level": "Metadata", "verbs": ["watch"]}, asks=acts)
+    assert [event["stage"] for event in events] == [
+        "RequestReceived", "ResponseStarted", "ResponseComplete",
+    ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -182,8 +183,17 @@ def forgeries(token: str) -> dict[str, str]:
         "cut off": token[:-4],
         "not a token": "x.y.z",
         "not base64": "a.b.\N{SNOWMAN}",
+        "critical": _signed({"alg": "RS256", "crit": ["x"], "x": 1}, root),
+        "other letters": f"{header}.{body}.{signature[:-1]}!{signature[-1]}",
         "deep": f"{base64.b64encode(b'[' * 50_000).decode()}.{body}.{signature}",
     }
+
+
+def _signed(header: Object, claims: Object) -> str:
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()) for part in (header, claims)]
+    text = b".".join(part.rstrip(b"=") for part in parts)
+    signature = base64.urlsafe_b64encode(SERVICE_ACCOUNTS.sign(text)).rstrip(b"=")
+    return (text + b"." + signature).decode()
 
 
 @pytest.mark.parametrize("how", list(forgeries(jwt.issue({}, SERVICE_ACCOUNTS))))
@@ -199,7 +209,8 @@ def test_tokens_of_a_file() -> None:
     async def scenario(world: World) -> None:
         info = (await who(world, "s3cret")).body["status"]["userInfo"]
         assert info["username"] == "bob" and "ops" in info["groups"]
-        assert (await who(world, "s3cre")).status == 401
+        for wrong in ("s3cre", "s3cret2", "S3cret", "caf\udce9", "\N{SNOWMAN}"):
+            assert (await who(world, wrong)).status == 401, wrong
 
     run(scenario, tokens={"s3cret": User("bob", ("ops",), "7")})
 
@@ -234,9 +245,16 @@ def test_a_bootstrap_token_is_a_machine_that_may_ask_for_a_certificate() -> None
             "system:authenticated",
         ]
         assert (await who(world, "abcdef.0123456789abcdeX")).status == 401
-        expired = secret(expiration="2025-12-31T00:00:00Z")
-        await world.ask("PUT", f"{secrets}/bootstrap-token-abcdef", expired)
-        assert (await who(world, token)).status == 401
+        for wrong in (
+            {"expiration": "2025-12-31T00:00:00Z"},
+            {"expiration": "soon"},
+            {"usage-bootstrap-authentication": "false"},
+            {"token-id": "fedcba"},
+            {"auth-extra-groups": "system:masters"},
+            {"auth-extra-groups": "system:bootstrappers:a,system:nodes"},
+        ):
+            await world.ask("PUT", f"{secrets}/bootstrap-token-abcdef", secret(**wrong))
+            assert (await who(world, token)).status == 401, wrong
 
     run(scenario)
 
@@ -270,6 +288,15 @@ def test_a_token_of_an_identity_provider() -> None:
         ):
             assert (await who(world, token(**wrong))).status == 401, wrong
         assert (await who(world, jwt.issue(claims, STRANGER))).status == 401
+        unknown_key = _signed({"alg": "RS256", "kid": "another"}, claims)
+        assert (await who(world, unknown_key)).status == 401
+        # The key that everybody knows is no secret to agree on.
+        header, body, _ = token().split(".")
+        header = base64.urlsafe_b64encode(b'{"alg": "HS256"}').decode().rstrip("=")
+        known = json.dumps(SERVICE_ACCOUNTS.public.jwk()).encode()
+        mac = hmac.digest(known, f"{header}.{body}".encode(), "sha256")
+        signature = base64.urlsafe_b64encode(mac).decode().rstrip("=")
+        assert (await who(world, f"{header}.{body}.{signature}")).status == 401
 
     run(scenario, oidc=settings)
 
@@ -303,6 +330,71 @@ def test_impersonation_needs_the_right_to_it() -> None:
         ):
             assert (await acting(mallory, **wanted)).status == 403, wanted
         assert (await acting(mallory, impersonate_group="system:masters")).status == 500
+
+    run(scenario)
+
+
+def test_who_acts_for_another_has_only_what_the_other_has() -> None:
+    """Above all, not his own groups."""
+
+    async def scenario(world: World) -> None:
+        admin = Peer(common_name="root", organizations=("system:masters",))
+
+        async def groups(**headers: str) -> list[str]:
+            answer = await world.raw("POST", ME, WHO_AM_I, admin, **headers)
+            found: list[str] = answer.body["status"]["userInfo"]["groups"]
+            return found
+
+        assert await groups(impersonate_user="alice") == ["system:authenticated"]
+        nobody = "system:unauthenticated"
+        refused = await world.raw("POST", ME, WHO_AM_I, admin, impersonate_user="system:anonymous")
+        assert refused.status == 403
+        assert await groups(
+            impersonate_user="system:anonymous", impersonate_group="system:authenticated"
+        ) == ["system:authenticated", nobody]
+        account = "system:serviceaccount:default:robot"
+        assert "system:serviceaccounts:default" in await groups(impersonate_user=account)
+        # What only looks like an account has none of its groups.
+        for name in (f"{account}:x", "system:serviceaccount:default", "system:serviceaccount::a"):
+            assert await groups(impersonate_user=name) == ["system:authenticated"]
+        secrets = "/api/v1/namespaces/kube-system/secrets"
+        assert (await world.raw("GET", secrets, impersonate_user="alice")).status == 403
+
+    run(scenario)
+
+
+def test_who_may_act_for_accounts_of_a_namespace_acts_for_nobody_else() -> None:
+    async def scenario(world: World) -> None:
+        group = "rbac.authorization.k8s.io"
+        edit = {
+            "metadata": {"name": "edit"},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "impersonator"},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": "eve"}],
+        }
+        rules = [{"verbs": ["impersonate"], "apiGroups": [""], "resources": ["serviceaccounts"]}]
+        role = {"metadata": {"name": "impersonator"}, "rules": rules}
+        await world.ask("POST", f"/apis/{group}/v1/clusterroles", role)
+        await world.ask("POST", f"/apis/{group}/v1/namespaces/default/rolebindings", edit)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        eve = Peer(common_name="eve")
+        for name, status in (
+            ("default:robot", 201),
+            ("kube-system:robot", 403),
+            ("default:", 403),
+            ("default:a:b", 403),
+            (":robot", 403),
+        ):
+            acting = {"impersonate_user": f"system:serviceaccount:{name}"}
+            answer = await world.raw("POST", ME, WHO_AM_I, eve, **acting)
+            assert answer.status == status, (name, answer.body)
+        robot = {"impersonate_user": "system:serviceaccount:default:robot"}
+        for more in (
+            {"impersonate_group": "system:masters"},
+            {"impersonate_uid": "7"},
+            {"impersonate-extra-scopes": "all"},
+        ):
+            assert (await world.raw("POST", ME, WHO_AM_I, eve, **robot, **more)).status == 403
 
     run(scenario)
 

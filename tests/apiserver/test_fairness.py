@@ -10,8 +10,8 @@ import pytest
 
 from kube_edu.api.status import ApiError
 from kube_edu.apiserver.call import Call, User
-from kube_edu.apiserver.fairness import Level, level_of
-from kube_edu.host import Request
+from kube_edu.apiserver.fairness import Fairness, Level, level_of
+from kube_edu.host import Request, Response
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
@@ -79,3 +79,28 @@ def test_who_belongs_to_which_level() -> None:
     assert level("x", "system:serviceaccounts", "system:authenticated") == "workload-low"
     assert level("alice", "system:authenticated") == "global-default"
     assert level("system:anonymous", "system:unauthenticated") == "catch-all"
+
+
+def test_a_flood_of_strangers_does_not_hide_that_the_server_is_well() -> None:
+    async def scenario() -> None:
+        fairness, forever = Fairness(seats=7, queue=1), asyncio.Event()
+
+        async def hang(call: Call) -> Response:
+            await forever.wait()
+            return Response()
+
+        async def answer(call: Call) -> Response:
+            return Response()
+
+        stranger = Call(Request("GET", "/metrics"))
+        waiting = [asyncio.create_task(fairness.filter(stranger, hang)) for _ in range(20)]
+        await asyncio.sleep(0)
+        with pytest.raises(ApiError):
+            await fairness.filter(stranger, answer)
+        assert (await fairness.filter(Call(Request("GET", "/readyz")), answer)).status == 200
+        alice = Call(Request("GET", "/version"), user=User("alice", ("system:authenticated",)))
+        assert (await fairness.filter(alice, answer)).status == 200
+        forever.set()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    run(scenario())

@@ -3,42 +3,76 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 
 import pytest
 
 from kube_edu.api.resources import RESOURCES
-from kube_edu.host import Peer
+from kube_edu.host import Peer, Response
 from tests.apiserver.fakes import World, config_map, pod
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT")
+NS = "/api/v1/namespaces/default"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE", "get")
 NAMES = ("", "web", "default", "kube-system", "system:node", "cluster-admin", "..", "%2e%2e", "*")
 NAMESPACES = ("", "default", "kube-system", "nowhere", "..")
 SUBRESOURCES = (
-    "",
-    "status",
-    "log",
-    "exec",
-    "token",
-    "binding",
-    "scale",
-    "approval",
-    "finalize",
-    "x",
-)
-QUERIES = ("", "watch=true", "fieldSelector=metadata.name=web", "limit=1", "dryRun=All", "as=Table")
+    "", "status", "log", "exec", "token", "binding", "scale", "approval", "finalize", "eviction",
+    "ephemeralcontainers", "proxy", "resize", "x",
+)  # fmt: skip
+QUERIES = (
+    "", "watch=true", "watch=0&watch=1", "fieldSelector=metadata.name=web", "limit=1", "dryRun=All",
+    "as=Table", "resourceVersion=0", "sendInitialEvents=true&watch=1", "limit=1&limit=500",
+    "fieldSelector=spec.nodeName=ghost", "namespace=kube-system", "timeoutSeconds=1&watch=true",
+)  # fmt: skip
 HEADERS = (
     {},
     {"authorization": "Basic YWRtaW46YWRtaW4="},
+    {"authorization": "Bearer "},
+    {"authorization": "bearer e30.e30."},
     {"x_remote_user": "admin", "x_remote_group": "system:masters"},
+    {"x_remote_extra_scopes": "all", "x_forwarded_for": "127.0.0.1"},
     {"impersonate_user": "system:admin", "impersonate_group": "system:masters"},
+    {"impersonate_group": "system:masters"},
+    {"impersonate_user": "mallory", "impersonate_extra_a": "b"},
+    {"impersonateuser": "system:admin", "x_impersonate_user": "system:admin"},
+    {"x_http_method_override": "GET", "x_original_url": "/healthz"},
+    {"accept": "application/json;as=Table;g=meta.k8s.io;v=v1"},
+    {"accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"},
     {"content_type": "application/apply-patch+yaml"},
+    {"content_type": "application/json-patch+json"},
 )
 PEERS = (
+    Peer("10.0.0.9"),
     Peer("10.0.0.9", "mallory", ("system:authenticated",)),
     Peer("10.0.0.9", "system:node:ghost"),  # without the group, no node
+    Peer("10.0.0.9", "system:node:ghost", ("system:nodes",)),  # a node, of no pods
+    Peer("10.0.0.9", "system:nodes", ("system:nodes",)),
     Peer("10.0.0.9", "system:masters"),  # a name is no group
+    Peer("10.0.0.9", "mallory", ("system:masters ", "System:Masters")),
+    Peer("10.0.0.9", "", ("system:masters",)),  # a group is no name
+    Peer("10.0.0.9", "system:serviceaccount:default:robot", ("system:serviceaccounts",)),
+    Peer("10.0.0.9", "system:bootstrap:abcdef", ("system:bootstrappers",)),
 )
+BODIES = (None, {}, pod("x"), config_map("x"), b"{", [], "text", [{"op": "test"}])
+PATHS = (
+    "/metrics", "/openapi/v2", "/debug/pprof", "/logs/", "/.well-known/openid-configuration",
+    "/openid/v1/jwks", "/", "//", "/api/..", "/apis/../metrics", "/healthz/../metrics",
+)  # fmt: skip
+SPELLINGS: tuple[Callable[[str], str], ...] = (
+    *[lambda path: path] * 8,
+    lambda path: path.replace("/", "//"),
+    lambda path: path.replace("/", "/./"),
+    lambda path: path + "/",
+    lambda path: path.upper(),
+    lambda path: path.replace("/", "%2f"),
+    lambda path: "/healthz/.." + path,
+    lambda path: "/version" + path,
+    lambda path: path + ";/healthz",
+    lambda path: path + "%00",
+    lambda path: path.replace("namespaces/", "watch/namespaces/"),
+)
+MARK = "hunter2"
 
 
 def urls(random: Random) -> str:
@@ -51,8 +85,9 @@ def urls(random: Random) -> str:
     parts += [part for part in (resource.plural, name, sub) if part]
     if random.random() < 0.2:
         random.shuffle(parts)
+    path = random.choice(PATHS) if random.random() < 0.1 else "/" + "/".join(parts)
     query = random.choice(QUERIES)
-    return "/" + "/".join(parts) + (f"?{query}" if query else "")
+    return random.choice(SPELLINGS)(path) + (f"?{query}" if query else "")
 
 
 @pytest.mark.seeds(3)
@@ -61,29 +96,43 @@ def test_random_requests_without_rights_obtain_nothing(seed: int) -> None:
 
     async def main() -> None:
         async with World() as world:
-            await world.ask("POST", "/api/v1/namespaces/default/pods", pod())
+            await world.ask("POST", f"{NS}/pods", pod())
+            secret = {"metadata": {"name": "web", "labels": {"a": MARK}}, "stringData": {"a": MARK}}
+            await world.ask("POST", f"{NS}/secrets", secret)
             before = world.etcd.revision
-            for _ in range(600):
-                method, url = random.choice(METHODS), urls(random)
-                answer = await world.raw(
-                    method, url, random.choice((None, {}, pod("x"), config_map("x"), b"{", [])),
-                    random.choice(PEERS), **random.choice(HEADERS),
-                )  # fmt: skip
+            for _ in range(900):
+                method, url, peer = random.choice(METHODS), urls(random), random.choice(PEERS)
+                headers, body = random.choice(HEADERS), random.choice(BODIES)
+                asked = (method, url, peer, headers)
+                answer = await world.raw(method, url, body, peer, **headers)
+                assert MARK not in str(answer.body), asked
                 if answer.status < 400:
-                    assert _is_public(method, url, answer.body), (method, url, answer.body)
-                assert answer.status != 500 or "impersonat" in str(answer.body), (method, url)
+                    assert _is_public(method, url, peer, answer), (asked, answer.body)
+                await answer.close()
+                assert answer.status != 500 or "impersonat" in str(answer.body), asked
             assert world.etcd.revision == before
 
     asyncio.run(main())
 
 
-def _is_public(method: str, url: str, body: object) -> bool:
-    """Discovery, or a question about oneself."""
-    kind = body.get("kind", "") if isinstance(body, dict) else ""
+# What every kubelet may read, whatever runs on its node (the role system:node).
+OPEN_TO_NODES = ("services", "csidrivers", "runtimeclasses", "certificatesigningrequests",
+                 "endpoints")  # fmt: skip
+
+
+def _is_public(method: str, url: str, peer: Peer, answer: Response) -> bool:
+    """Discovery, health, or a question about oneself; and what it takes to be a node."""
+    kind = answer.body.get("kind", "") if isinstance(answer.body, dict) else ""
     if method == "POST":
         return kind.startswith("SelfSubject")
-    return method == "GET" and kind in ("", "APIVersions", "APIGroup", "APIGroupList",
-                                        "APIResourceList", "APIGroupDiscoveryList")  # fmt: skip
+    about_pods_of_its_own = "fieldSelector=spec.nodeName=ghost" in url
+    if peer.organizations == ("system:nodes",) and peer.common_name == "system:node:ghost":
+        path = url.partition("?")[0]
+        if any(plural in path for plural in OPEN_TO_NODES) or about_pods_of_its_own:
+            return True
+    return method in ("GET", "get") and kind in ("", "APIVersions", "APIGroup", "APIGroupList",
+                                        "APIResourceList", "APIGroupDiscoveryList") and (
+        answer.stream is None)  # fmt: skip
 
 
 def test_a_service_account_that_may_create_pods_cannot_make_itself_admin() -> None:

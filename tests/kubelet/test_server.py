@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from kube_edu.api import meta
-from kube_edu.host import Request
-from tests.kubelet.world import World
+from kube_edu.host import Peer, Request, Response
+from tests.kubelet.world import API_SERVER, World
 
 COUNT = "args: [sh, -c, 'i=0; while true; do echo $i; i=$((i+1)); sleep 1; done']"
 
@@ -66,11 +66,18 @@ def test_what_is_not_there_is_said() -> None:
     assert world.logs(previous="true") == ('previous terminated container "c" in pod "p" not found')
 
 
-def test_pods_and_health() -> None:
+def test_pods_and_health_are_told_to_the_api_server_alone() -> None:
     world = World()
     world.pod()
     world.run(3)
-    body = world.ask(world.kubelet.handle(Request("GET", "/pods"))).body
+
+    def ask(path: str, peer: Peer) -> Response:
+        return world.ask(world.kubelet.handle(Request("GET", path, peer=peer)))  # type: ignore[no-any-return]
+
+    body = ask("/pods", API_SERVER).body
     assert [p["status"]["phase"] for p in body["items"]] == ["Running"]
-    assert world.ask(world.kubelet.handle(Request("GET", "/healthz"))).body == "ok"
-    assert world.ask(world.kubelet.handle(Request("GET", "/nothing"))).status == 404
+    assert ask("/healthz", API_SERVER).body == "ok"
+    assert ask("/nothing", API_SERVER).status == 404
+    for path in ("/pods", "/containerLogs/default/p/c", "/nothing"):
+        assert ask(path, Peer()).status == 401
+        assert ask(path, Peer(common_name="mallory")).status == 403

@@ -13,12 +13,15 @@ from kube_edu.api.meta import Object
 from kube_edu.client import ApiClient
 from kube_edu.cluster import as_text
 from kube_edu.host import Host, Request
+from kube_edu.host.identity import peer_of
 from kube_edu.kubelet.cri.runtime import Program
 from kube_edu.kubelet.cri.simulated import SimulatedRuntime
 from kube_edu.kubelet.kubelet import Kubelet
 from kube_edu.sim import Simulation
 from kube_edu.sim.dataplane import DataPlane
 from tests.client.fakeapi import FakeApi
+
+API_SERVER = peer_of("apiserver-kubelet-client", "control-1", "")
 
 
 class World:
@@ -125,7 +128,9 @@ class World:
 
         async def read() -> str:
             path = f"/containerLogs/default/{name}/c"
-            response = await self.kubelet.handle(Request("GET", path, tuple(query.items())))
+            response = await self.kubelet.handle(
+                Request("GET", path, tuple(query.items()), peer=API_SERVER)
+            )
             if response.stream is None:
                 return str(response.body)
             return b"".join([chunk async for chunk in response.stream]).decode()

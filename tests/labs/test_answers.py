@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_edu.classroom import declarative, elections, gate, keys, replication, welcome
+from kube_edu.classroom import api_server, declarative, elections, gate, keys, replication, welcome
 from kube_edu.classroom.exercise import Exercise
 
 
@@ -34,6 +34,7 @@ LABS = {
     "05_append_entries": replication.lab.exercises["append_entries"],
     "05_commit_index": replication.lab.exercises["commit_index"],
     "05_next_index": replication.lab.exercises["next_index"],
+    **{f"06_{name}": exercise for name, exercise in api_server.lab.exercises.items()},
     **{f"07_{name}": exercise for name, exercise in gate.lab.exercises.items()},
 }
 ANSWERS = {name: answers(name) for name in LABS}

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kube_edu.api.status import ApiError
+from kube_edu.apiserver.encryption import Encryption
 from kube_edu.live import gate
 from kube_edu.live.encryption import encryption
 from kube_edu.live.keys import ServiceAccountKey
@@ -74,6 +75,34 @@ def test_what_was_written_plain_still_opens_and_what_was_tampered_with_does_not(
     for wrong_key, value in ((f"{key}2", sealed), (key, sealed[:-1] + b"x"), (key, b"k8s:enc:x:")):
         with pytest.raises(ApiError):
             sealer.open(wrong_key, value)
+
+
+def test_secrets_move_to_a_new_key_when_they_are_written_again_as_they_are() -> None:
+    """`kubectl get secrets -A -o json | kubectl replace -f -`, as the manual has it."""
+    two, one = (base64.b64encode(bytes([n]) * 32).decode() for n in (2, 1))
+
+    def keys(*named: tuple[str, str]) -> Encryption:
+        found = [{"name": name, "secret": secret} for name, secret in named]
+        providers = [{"aesgcm": {"keys": found}}, {"identity": {}}]
+        return encryption({"resources": [{"resources": ["secrets"], "providers": providers}]})
+
+    async def main() -> None:
+        async with World(encryption=keys(("one", one))) as world:
+            secret = {"metadata": {"name": "s"}, "stringData": {"password": "hunter2"}}
+            await world.ask("POST", SECRETS, secret)
+            world._options["encryption"] = keys(("two", two), ("one", one))
+            await world.restart()
+            found = await world.ask("GET", f"{SECRETS}/s")
+            await world.ask("PUT", f"{SECRETS}/s", found)
+            kept = world.etcd.get("/registry/secrets/default/s")
+            assert kept is not None and kept.value.startswith(b"k8s:enc:aesgcm:v1:two:")
+            again = await world.ask("PUT", f"{SECRETS}/s", await world.ask("GET", f"{SECRETS}/s"))
+            assert int(again["metadata"]["resourceVersion"]) == kept.mod_revision
+            world._options["encryption"] = keys(("two", two))
+            await world.restart()
+            assert (await world.ask("GET", f"{SECRETS}/s"))["data"] == found["data"]
+
+    asyncio.run(main())
 
 
 def request(common_name: str, *organizations: str) -> bytes:

@@ -70,6 +70,28 @@ def test_another_clusters_certificates_are_worth_nothing(tmp_path: Path) -> None
         call(server, stranger)
 
 
+def test_a_certificate_that_has_expired_is_worth_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pki = Pki(tmp_path)
+    server = pki.server("apiserver", "control-1", NAMES)
+    monkeypatch.setattr(pki_module, "CERTIFICATE_VALIDITY", timedelta(seconds=-1))
+    with pytest.raises(ConnectionError):
+        call(server, pki.client("admin", "control-1"))
+
+
+def test_who_serves_with_a_certificate_may_not_call_with_it(tmp_path: Path) -> None:
+    """A kubelet's, say, that names its node: what reads it must not become the node."""
+    pki = Pki(tmp_path)
+    server = pki.server("apiserver", "control-1", NAMES)
+    pki.server("kubelet", "node-1", ["node-1"])
+    caller = ssl.create_default_context(cafile=str(tmp_path / "pki/ca.crt"))
+    pair = tmp_path / "pki/kubelet/node-1-server"
+    caller.load_cert_chain(pair.with_suffix(".crt"), pair.with_suffix(".key"))
+    with pytest.raises(ConnectionError):
+        call(server, caller)
+
+
 def test_the_folder_is_kubeadms(tmp_path: Path) -> None:
     pki = Pki(tmp_path)
     pki.server("apiserver", "control-1", NAMES)

@@ -62,7 +62,39 @@ def test_the_picture_says_itself_in_words() -> None:
         "Two <watchers>",
         "     0.25 s  5: create a",
         "             to ann: ADDED 5 (did not arrive)",
-        "     0.75 s  whole again",
+        "     0.75 s  the network is whole again",
         "             to ann: ADDED 5",
     ]
     assert "Two &lt;watchers&gt;" in figure.svg
+
+
+def test_who_has_to_list_never_got_what_was_handed_over_since_the_cut() -> None:
+    story = Story()
+    story.write(4, "ann")
+    story.event("net.partition", groups=[["ann"], ["control-1"]])
+    story.write(5, "ann", "bob")
+    story.event("process.kill", process="kube-apiserver")
+    story.event("process.start", process="kube-apiserver")
+    story.event("net.heal")
+    story.event("api.watch", object="configmaps/default/", type="ERROR", rv=4, user="ann")
+    story.event("api.gate", verb="list", object="configmaps/default/", user="ann", status=200)
+    rows = rows_of(story.trace, "configmaps", ["ann", "bob"])
+    assert [row.text for row in rows if not row.revision] == [
+        "the network is cut",
+        "the API server is killed",
+        "and started again",
+        "the network is whole again",
+    ]
+    assert rows[0].handed["ann"] == [(4, "ADDED", True)]
+    assert rows[2].handed == {"ann": [(5, "ADDED", False)], "bob": [(5, "ADDED", True)]}
+    assert [kind for _, kind, _ in rows[-1].handed["ann"]] == ["410 Gone", "listed"]
+
+
+def test_a_write_stands_before_who_heard_of_it_whatever_was_written_down_first() -> None:
+    story = Story()
+    story.write(4)
+    story.hand(5, "ann")
+    story.write(5)
+    rows = rows_of(story.trace, "configmaps", ["ann"])
+    assert [row.revision for row in rows] == [4, 5]
+    assert rows[1].handed == {"ann": [(5, "ADDED", True)]}

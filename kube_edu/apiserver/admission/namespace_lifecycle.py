@@ -14,7 +14,8 @@ async def namespace_lifecycle(attributes: Attributes, cluster: Cluster) -> None:
     a = attributes
     if a.is_about("namespaces", "delete") and a.name in IMMORTAL:
         raise a.refused("this namespace may not be deleted")
-    if a.verb != "create" or not a.resource.namespaced:
+    creates = a.verb == "create" or a.subresource in ("binding", "eviction")  # they are posted
+    if not creates or not a.resource.namespaced:
         return
     namespace = await cluster.find("namespaces", "", a.namespace)
     if namespace is None:

@@ -7,6 +7,8 @@ k8s.io/pod-security-admission/admission/admission.go). What makes pods is only w
 
 from __future__ import annotations
 
+import re
+
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.api.status import FieldError, invalid, invalid_value
@@ -16,6 +18,7 @@ from kube_edu.apiserver.admission.pod_security_checks import violations
 PREFIX = "pod-security.kubernetes.io/"
 LEVELS = ("privileged", "baseline", "restricted")
 MODES = ("enforce", "audit", "warn")
+_VERSION = re.compile(r"latest|v1\.(0|[1-9][0-9]*)")
 
 _TEMPLATES = ("daemonsets", "deployments", "jobs", "replicasets", "replicationcontrollers",
               "statefulsets", "podtemplates", "cronjobs")  # fmt: skip
@@ -37,6 +40,9 @@ async def pod_security(attributes: Attributes, cluster: Cluster) -> None:
         return
     namespace = await cluster.find("namespaces", "", a.namespace)
     policy = meta.labels(namespace or {})
+    if is_pod:
+        level, version = _level(policy, "enforce")
+        a.annotations[f"{PREFIX}enforce-policy"] = f"{level}:{version}"
     if is_pod and (found := _judged(policy, "enforce", pod)):
         raise a.refused(f"violates {found}")
     if found := _judged(policy, "audit", pod):
@@ -47,10 +53,16 @@ async def pod_security(attributes: Attributes, cluster: Cluster) -> None:
 
 def _judged(policy: dict[str, str], mode: str, pod: Object) -> str:
     """What a pod does that the level of a mode forbids; "" where there is nothing."""
-    level = policy.get(PREFIX + mode, "privileged")
-    found = violations(pod, level if level in LEVELS else "restricted")
-    version = policy.get(f"{PREFIX}{mode}-version", "latest")
+    level, version = _level(policy, mode)
+    found = violations(pod, level)
     return f'PodSecurity "{level}:{version}": {", ".join(found)}' if found else ""
+
+
+def _level(policy: dict[str, str], mode: str) -> tuple[str, str]:
+    """And the version of Kubernetes by whose rules, which here are always the newest."""
+    level = policy.get(PREFIX + mode, "privileged")
+    version = policy.get(f"{PREFIX}{mode}-version", "latest")
+    return level if level in LEVELS else "restricted", version
 
 
 def _same(pod: Object, old: Object | None) -> bool:
@@ -75,6 +87,11 @@ def _check_labels(a: Attributes) -> None:
         if level is not None and level not in LEVELS:
             why = f"must be one of {', '.join(LEVELS)}"
             problems.append(invalid_value(f"metadata.labels[{PREFIX}{mode}]", level, why))
+        label = f"{PREFIX}{mode}-version"
+        version = meta.labels(a.object).get(label, "latest")
+        if not _VERSION.fullmatch(version):
+            why = 'must be "latest" or "v1.x"'
+            problems.append(invalid_value(f"metadata.labels[{label}]", version, why))
     if problems:
         raise invalid(a.object, problems)
 

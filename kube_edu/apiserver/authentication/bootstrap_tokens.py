@@ -34,7 +34,9 @@ def bootstrap_tokens(host: Host, lookup: Lookup, audiences: Sequence[str]) -> To
         if secret is None or not _is_valid(secret, parsed[1], parsed[2], host.now()):
             return None
         extra = _value(secret, "auth-extra-groups")
-        groups = [group for group in extra.split(",") if _GROUP.fullmatch(group)]
+        groups = extra.split(",") if extra else []
+        if not all(_GROUP.fullmatch(group) for group in groups):
+            return None
         user = User(f"system:bootstrap:{parsed[1]}", ("system:bootstrappers", *groups))
         return Proof(user, common)
 
