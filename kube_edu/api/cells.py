@@ -24,9 +24,7 @@ TIMED = ("first_seen", "job_duration", "last_seen", "pod_restarts", "since")
 
 def at(obj: Object, path: str, absent: Any = "") -> Any:
     """The field at a path, or `absent` where there is nothing."""
-    value: Any = obj
-    for step in path.split(".")[1:]:
-        value = value.get(step) if isinstance(value, dict) else None
+    value = meta.at(obj, path[1:])
     return absent if value in (None, "") else value
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kube_edu.api.meta import Object
 from kube_edu.api.rules import Errors
-from kube_edu.api.status import duplicate, forbidden_field, invalid_value, not_supported, required
+from kube_edu.api.status import duplicate, forbidden_field, invalid_value, not_supported
 from kube_edu.wire.csr import subject_of
 
 USAGES = (
@@ -27,14 +27,9 @@ def signing_request(request: Object) -> Errors:
         subject_of(spec.get("request", ""))
     except ValueError as problem:
         yield invalid_value("spec.request", spec.get("request", ""), str(problem))
-    usages = spec.get("usages") or []
-    if not usages:
-        yield required("spec.usages")
-    for i, usage in enumerate(usages):
+    for i, usage in enumerate(spec.get("usages") or ()):
         if usage not in USAGES:
             yield not_supported(f"spec.usages[{i}]", usage, USAGES)
-        if usage in usages[:i]:
-            yield duplicate(f"spec.usages[{i}]", usage)
     signer = spec.get("signerName", "")
     if "/" not in signer:
         why = "must be a fully qualified domain and path of the form 'example.com/signer-name'"

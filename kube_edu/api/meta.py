@@ -38,6 +38,14 @@ def key(obj: Object) -> str:
     return f"{namespace(obj)}/{name(obj)}" if namespace(obj) else name(obj)
 
 
+def at(obj: Object, path: str) -> Any:
+    """The value at a path such as "spec.nodeName"; None where there is nothing."""
+    value: Any = obj
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
 def is_deleting(obj: Object) -> bool:
     """Whether the object's deletion has begun."""
     return "deletionTimestamp" in obj["metadata"]

@@ -5,6 +5,7 @@ Source: apimachinery, pkg/api/resource/quantity.go and suffix.go.
 
 from __future__ import annotations
 
+import functools
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_UP, Context, Decimal, InvalidOperation
 
@@ -74,6 +75,7 @@ def share(value: int | str, total: int, *, round_up: bool) -> int:
     return -(-hundredths // 100) if round_up else hundredths // 100
 
 
+@functools.lru_cache(maxsize=1024)  # the same few amounts come again and again
 def _parse(text: str) -> tuple[Decimal, str]:
     try:
         return _parse_exactly(text)

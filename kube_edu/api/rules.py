@@ -196,12 +196,12 @@ def selector(path: str, value: Any) -> Errors:
         yield invalid_value(path, value, str(problem))
 
 
-def unique(path: str, value: Any, key: str) -> Errors:
-    """No two elements of a list have the same key."""
-    found = [item.get(key) for item in value]
+def unique(path: str, value: Any, key: str = "") -> Errors:
+    """No two elements of a list are the same, or have the same key."""
+    found = [item.get(key) if key else item for item in value]
     for i, name in enumerate(found):
         if name and name in found[:i]:
-            yield duplicate(f"{path}[{i}].{key}", name)
+            yield duplicate(f"{path}[{i}]" + (f".{key}" if key else ""), name)
 
 
 _RULES: dict[str, Callable[..., Errors]] = {

@@ -10,10 +10,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from kube_edu.api import names, tables
-from kube_edu.api.meta import Object
+from kube_edu.api.meta import Object, at
 
 Labels = Mapping[str, str]
 
@@ -291,9 +290,7 @@ def _field(obj: Object, field: str) -> str:
     """A field's value as a text, as field selectors compare it."""
     if field == "source":
         return _field(obj, "source.component") or _field(obj, "reportingComponent")
-    value: Any = obj
-    for part in field.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+    value = at(obj, field)
     if value is None:
         return _ABSENT.get(field, "")
     return str(value).lower() if isinstance(value, bool) else str(value)

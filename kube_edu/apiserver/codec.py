@@ -17,7 +17,7 @@ from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, bad_request, unsupported_media_type
 from kube_edu.apiserver import protobuf, strictjson
 from kube_edu.apiserver.call import Call
-from kube_edu.apiserver.writeoptions import check_delete
+from kube_edu.apiserver.queryoptions import check_delete
 from kube_edu.host import Request
 
 JSON, YAML = "application/json", "application/yaml"

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from kube_edu.api import schema
+from kube_edu.api import schema, tables
 from kube_edu.api.meta import Object
 from kube_edu.api.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from kube_edu.api.resources import RESOURCES, SUBRESOURCES, Resource
@@ -28,28 +28,6 @@ _METHODS = {
     "create": "post", "delete": "delete", "deletecollection": "delete", "get": "get",
     "list": "get", "patch": "patch", "update": "put",
 }  # fmt: skip
-
-# Query parameters, by the verbs that take them.
-_LIST = {
-    "allowWatchBookmarks": "boolean", "continue": "string", "fieldSelector": "string",
-    "labelSelector": "string", "limit": "integer", "resourceVersion": "string",
-    "resourceVersionMatch": "string", "sendInitialEvents": "boolean",
-    "timeoutSeconds": "integer", "watch": "boolean",
-}  # fmt: skip
-_WRITE = {"dryRun": "string", "fieldManager": "string", "fieldValidation": "string"}
-_DELETE = {
-    "dryRun": "string", "gracePeriodSeconds": "integer", "orphanDependents": "boolean",
-    "propagationPolicy": "string",
-}  # fmt: skip
-_QUERY: dict[str, dict[str, str]] = {
-    "create": _WRITE,
-    "delete": _DELETE,
-    "deletecollection": {**_LIST, **_DELETE},
-    "get": {},
-    "list": _LIST,
-    "patch": _WRITE,
-    "update": _WRITE,
-}
 
 _Kind = tuple[str, str, str]
 """Group, version and kind."""
@@ -128,8 +106,9 @@ def _operation(verb: str, kind: _Kind, listed: _Kind) -> Object:
         "x-kubernetes-action": "post" if verb == "create" else verb.replace("update", "put"),
         "x-kubernetes-group-version-kind": {"group": group, "version": version, "kind": name},
     }
-    if query := _QUERY[verb]:
-        operation["parameters"] = [_parameter(n, type, "query") for n, type in query.items()]
+    if rows := tables.read("parameters").get(verb):
+        query = (row.split() for row in rows)
+        operation["parameters"] = [_parameter(name, type, "query") for name, type in query]
     if verb == "patch":
         anything: Object = {"schema": {"type": "object"}}
         operation["requestBody"] = {"content": dict.fromkeys(_PATCHES, anything)}

@@ -24,7 +24,7 @@ from kube_edu.api.status import (
     too_large_resource_version,
 )
 from kube_edu.apiserver.call import Call, is_number
-from kube_edu.apiserver.listoptions import check_list
+from kube_edu.apiserver.queryoptions import check_list
 from kube_edu.apiserver.selection import Selection
 from kube_edu.apiserver.storage import Page, Storage
 from kube_edu.apiserver.stored import Stored, StoredList

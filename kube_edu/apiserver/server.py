@@ -28,6 +28,7 @@ from kube_edu.apiserver.metrics import Metrics
 from kube_edu.apiserver.nonresource import NonResource
 from kube_edu.apiserver.options import Options
 from kube_edu.apiserver.parts import DOORS
+from kube_edu.apiserver.queryoptions import check_write
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
 from kube_edu.apiserver.showing import View, view_of
@@ -35,7 +36,6 @@ from kube_edu.apiserver.storage import Storage
 from kube_edu.apiserver.subresources import Subresources
 from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.apiserver.watching import Events, Watches
-from kube_edu.apiserver.writeoptions import check_write
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.host import Document, Host, Request, Response, decoded
 

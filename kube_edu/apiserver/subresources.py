@@ -29,10 +29,9 @@ from kube_edu.api.status import (
 )
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, typed
-from kube_edu.apiserver.logoptions import log_query
+from kube_edu.apiserver.queryoptions import check_delete, log_query
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
-from kube_edu.apiserver.writeoptions import check_delete
 from kube_edu.host import Host, HttpClient, Request, Response
 
 KUBELET_PORT = 10250

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Mapping
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
 from kube_edu.apiserver.call import Call
-from kube_edu.apiserver.listoptions import check_watch
+from kube_edu.apiserver.queryoptions import check_watch
 from kube_edu.apiserver.reading import Reader, revision_asked
 from kube_edu.apiserver.selection import Selection
 from kube_edu.apiserver.stored import Event

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kube_edu.apiserver.logoptions import log_query
+from kube_edu.apiserver.queryoptions import log_query
 from kube_edu.apiserver.server import Call
 from kube_edu.host import Request
 from tests.apiserver.fakes import World, config_map, deployment, pod
