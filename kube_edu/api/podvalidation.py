@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kube_edu.api import quantity, rules
+from kube_edu.api import meta, quantity, rules
 from kube_edu.api.meta import Object
 from kube_edu.api.podutil import qos_class
 from kube_edu.api.rules import Errors
@@ -82,6 +82,21 @@ def pod_update(new: Object, old: Object) -> Errors:
             "(allow it to be set to 1 if it was previously negative)"
         )
         yield forbidden_field("spec", why)
+    yield from _fixed_annotations(meta.annotations(new), meta.annotations(old))
+
+
+def _fixed_annotations(new: dict[str, str], old: dict[str, str]) -> Errors:
+    """What others rely on: that a pod mirrors one of its node's own, and how it is confined."""
+    for key in dict.fromkeys([*new, *old]):
+        is_mirror = key == "kubernetes.io/config.mirror"
+        if new.get(key) == old.get(key) or not (is_mirror or key.startswith(_APP_ARMOR)):
+            continue
+        done = "remove or update" if key in old else "add"
+        what = "mirror pod annotation" if is_mirror else "AppArmor annotations"
+        yield forbidden_field(f"metadata.annotations[{key}]", f"may not {done} {what}")
+
+
+_APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 
 def _fixed_part(spec: Object) -> Object:

@@ -6,29 +6,27 @@ is its one client. (A real kubelet asks the API server about any other: may they
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import cast
+from dataclasses import dataclass
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.api.podutil import container_statuses
 from kube_edu.host import IDENTITIES, Host, Request, Response
-from kube_edu.kubelet.cri import ContainerStatus, Runtime
+from kube_edu.kubelet.cri import ContainerStatus, Line, Runtime
 from kube_edu.kubelet.pod_state import observe
 
 API_SERVER = IDENTITIES["apiserver-kubelet-client"].common_name
 
-Line = tuple[float, bytes]
 
-
+@dataclass(frozen=True, slots=True)
 class KubeletServer:
     """Answers requests about the pods of one node; `pods` gives those that it runs."""
 
-    def __init__(self, host: Host, runtime: Runtime, pods: Callable[[], list[Object]]) -> None:
-        self._host = host
-        self._runtime = runtime
-        self._pods = pods
+    host: Host
+    runtime: Runtime
+    pods: Callable[[], list[Object]]
 
     async def handle(self, request: Request) -> Response:
         caller = request.peer.common_name
@@ -41,7 +39,7 @@ class KubeletServer:
             case ["healthz"]:
                 return Response(200, "ok")
             case ["pods"]:
-                items = self._pods()
+                items = self.pods()
                 body = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
                 return Response(200, body)
             case ["containerLogs", namespace, pod, container]:
@@ -49,10 +47,10 @@ class KubeletServer:
         return Response(404, "404 page not found\n")
 
     async def _logs(self, request: Request, key: str, name: str) -> Response:
-        pod = next((p for p in self._pods() if meta.key(p) == key), None)
+        pod = next((p for p in self.pods() if meta.key(p) == key), None)
         if pod is None:
             return Response(404, f'pod "{key.rpartition("/")[2]}" not found')
-        known = (await observe(self._runtime, meta.uid(pod))).containers.get(name, ())
+        known = (await observe(self.runtime, meta.uid(pod))).containers.get(name, ())
         previous = request.param("previous") == "true"
         if len(known) <= previous:
             return Response(400, _why_no_log(pod, name, previous))
@@ -82,24 +80,20 @@ class KubeletServer:
     async def _tailed(self, container: str, follow: bool, tail: int) -> AsyncIterator[Line]:
         skip = 0
         if tail >= 0:
-            there = [line async for line in self._log(container, follow=False)]
+            there = [line async for line in self.runtime.container_logs(container, follow=False)]
             skip = max(len(there) - tail, 0)
-        async with aclosing(self._log(container, follow=follow)) as lines:
+        async with aclosing(self.runtime.container_logs(container, follow=follow)) as lines:
             async for line in lines:
                 if skip:
                     skip -= 1
                     continue
                 yield line
 
-    def _log(self, container: str, *, follow: bool) -> AsyncGenerator[Line, None]:
-        lines = self._runtime.container_logs(container, follow=follow)
-        return cast("AsyncGenerator[Line, None]", lines)
-
     def _since(self, request: Request) -> float:
         if request.param("sinceTime"):
             return meta.seconds(request.param("sinceTime"))
         seconds = request.param("sinceSeconds")
-        return self._host.now() - int(seconds) if seconds else 0.0
+        return self.host.now() - int(seconds) if seconds else 0.0
 
 
 def _why_no_log(pod: Object, name: str, previous: bool) -> str:

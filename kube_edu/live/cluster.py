@@ -37,6 +37,15 @@ from kube_edu.wire.jwt import Signer
 
 CONTROL_PLANE = "control-1"
 
+NAMES = (
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "localhost",
+)
+"""The API server's, beside the machine's (kubeadm, cmd/kubeadm/app/util/pkiutil)."""
+
 
 class LiveCluster:
     """The hosts `etcd-1` …, `control-1` and `node-1` …, and what runs on them."""
@@ -65,12 +74,9 @@ class LiveCluster:
         self._apiserver = f"{CONTROL_PLANE}:{port}"
         self._dial_map = DialMap(folder / "dial")
         self._rack = Rack(folder / "hosts", Pki(folder), self._dial_map)
-        aliases = (
-            *(f"kubernetes{rest}" for rest in _suffixes("default.svc.cluster.local")),
-            "localhost",
-            self._addresses.kubernetes,
+        self._control = self._rack.host(
+            CONTROL_PLANE, LOCALHOST, (*NAMES, self._addresses.kubernetes)
         )
-        self._control = self._rack.host(CONTROL_PLANE, LOCALHOST, aliases)
         self._runtimes: list[ProcessRuntime] = []
         self._etcd: GrpcServer | None = None
 
@@ -114,14 +120,9 @@ class LiveCluster:
 
     async def boot(self) -> None:
         """Tell of each step as it is done."""
-        for file, identity, host in (
-            ("admin.conf", "admin", CONTROL_PLANE),
-            ("super-admin.conf", "super-admin", CONTROL_PLANE),
-            ("controller-manager.conf", "controller-manager", CONTROL_PLANE),
-            ("scheduler.conf", "scheduler", CONTROL_PLANE),
-            ("kubelet.conf", "kubelet", self._nodes[0]),
-        ):
-            self._rack.pki.kubeconfig(file, identity, host, self._server)
+        for client in ("admin", "super-admin", "controller-manager", "scheduler"):
+            self._rack.pki.kubeconfig(f"{client}.conf", client, CONTROL_PLANE, self._server)
+        self._rack.pki.kubeconfig("kubelet.conf", "kubelet", self._nodes[0], self._server)
         self._say(f"certificates and kubeconfigs are in {self._folder}")
         admin = parts.api_client(self._control, self._apiserver, "admin", "kube-edu")
         await _until(partial(admin.raw, "GET", "/readyz"))
@@ -204,10 +205,3 @@ async def _until(check: Callable[[], Coroutine[Any, Any, Any]]) -> None:
             await check()
             return
         await asyncio.sleep(0.1)
-
-
-def _suffixes(domain: str) -> Iterator[str]:
-    """ "", ".default", ".default.svc", ... of "default.svc.cluster.local"."""
-    words = domain.split(".")
-    for length in range(len(words) + 1):
-        yield "".join(f".{word}" for word in words[:length])

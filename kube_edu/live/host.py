@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 
-from kube_edu.host import Disk, Handler, HttpClient, Request, Response, Server
+from kube_edu.host import Disk, Handler, HttpClient, Peer, Request, Response, Server
 from kube_edu.host.identity import peer_of
 from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.live.disk import LiveDisk
@@ -67,7 +67,8 @@ class LiveHost:
 
     async def serve(self, port: int, handler: Handler, *, identity: str) -> Server:
         if port in ETCD_PORTS:
-            return MemoryServer(self._rack, f"{self.name}:{port}", handler)
+            self._rack.handlers[f"{self.name}:{port}"] = handler
+            return MemoryServer(self._rack, f"{self.name}:{port}")
         names = (self.name, *self._aliases, self.address)
         tls = self._rack.pki.server(identity, self.name, names)
         server = HttpServer(handler)
@@ -77,7 +78,8 @@ class LiveHost:
 
     def connect(self, endpoint: str, *, identity: str) -> HttpClient:
         if int(endpoint.rpartition(":")[2]) in ETCD_PORTS:
-            return MemoryConnection(self._rack, endpoint, self, identity)
+            peer = peer_of(identity, self.name, self.address)
+            return MemoryConnection(self._rack, endpoint, peer)
         tls = self._rack.pki.client(identity, self.name)
         client = HttpConnection(endpoint, tls, self._rack.locate)
         self._rack.open.append(client)
@@ -92,31 +94,30 @@ class LiveHost:
             asyncio.get_running_loop().call_soon(receive, f"{self.name}:{port}", message)
 
 
+@dataclass(frozen=True, slots=True)
 class MemoryServer:
     """Serves members of the store to clients in the same process."""
 
-    def __init__(self, rack: Rack, endpoint: str, handler: Handler) -> None:
-        self._rack = rack
-        self._endpoint = endpoint
-        rack.handlers[endpoint] = handler
+    rack: Rack
+    endpoint: str
 
     async def close(self) -> None:
-        self._rack.handlers.pop(self._endpoint, None)
+        self.rack.handlers.pop(self.endpoint, None)
 
 
+@dataclass(frozen=True, slots=True)
 class MemoryConnection:
     """A client of a MemoryServer."""
 
-    def __init__(self, rack: Rack, endpoint: str, host: LiveHost, identity: str) -> None:
-        self._rack = rack
-        self._endpoint = endpoint
-        self._peer = peer_of(identity, host.name, host.address)
+    rack: Rack
+    endpoint: str
+    peer: Peer
 
     async def request(self, request: Request) -> Response:
-        handler = self._rack.handlers.get(self._endpoint)
+        handler = self.rack.handlers.get(self.endpoint)
         if handler is None:
-            raise ConnectionRefusedError(f"{self._endpoint} refused to connect")
-        return await handler(replace(request, peer=self._peer))
+            raise ConnectionRefusedError(f"{self.endpoint} refused to connect")
+        return await handler(replace(request, peer=self.peer))
 
     async def close(self) -> None:
         """Nothing is kept open between requests."""

@@ -85,30 +85,19 @@ class Pki:
         pair = self._client_pair(identity, host)
         user = identity_of(identity, host).common_name
         context = f"{user}@kubernetes"
+        cluster = {"certificate-authority-data": _base64(self.ca.certificate), "server": server}
+        credentials = {
+            "client-certificate-data": _base64(pair.with_suffix(".crt")),
+            "client-key-data": _base64(pair.with_suffix(".key")),
+        }
         config = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [
-                {
-                    "name": "kubernetes",
-                    "cluster": {
-                        "certificate-authority-data": _base64(self.ca.certificate),
-                        "server": server,
-                    },
-                }
-            ],
+            "clusters": [{"name": "kubernetes", "cluster": cluster}],
             "contexts": [{"name": context, "context": {"cluster": "kubernetes", "user": user}}],
             "current-context": context,
             "preferences": {},
-            "users": [
-                {
-                    "name": user,
-                    "user": {
-                        "client-certificate-data": _base64(pair.with_suffix(".crt")),
-                        "client-key-data": _base64(pair.with_suffix(".key")),
-                    },
-                }
-            ],
+            "users": [{"name": user, "user": credentials}],
         }
         path = self._conf / file
         replace(path, _yaml(config), 0o600)

@@ -12,6 +12,7 @@ import asyncio
 import socket
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from kube_edu.kubelet.cni.loopback import DialMap
 from kube_edu.live.addresses import LOCALHOST
@@ -93,18 +94,18 @@ class LiveProxier:
         return len(self._datagrams)
 
 
+@dataclass(frozen=True, slots=True)
 class _Opened:
     """Servers that belong together, and the claim to their address."""
 
-    def __init__(self, servers: list[Listening], dial_map: DialMap, address: Address) -> None:
-        self._servers = servers
-        self._dial_map = dial_map
-        self._address = address
+    servers: Sequence[Listening]
+    dial_map: DialMap
+    address: Address
 
     def close(self) -> None:
-        for server in self._servers:
+        for server in self.servers:
             server.close()
-        self._dial_map.release(*self._address)
+        self.dial_map.release(*self.address)
 
 
 class _Relay:

@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import math
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,23 +30,23 @@ KERNEL = contextvars.Context()
 """Packets in flight belong to no process: they go on when their sender is frozen or dead."""
 
 
+@dataclass(frozen=True, slots=True)
 class SimClient:
     """Implements `kube_edu.host.HttpClient`."""
 
-    def __init__(self, network: Network, process: Process, endpoint: str, peer: Peer) -> None:
-        self._network = network
-        self._process = process
-        self._endpoint = endpoint
-        self._peer = peer
+    network: Network
+    process: Process
+    endpoint: str
+    peer: Peer
 
     async def request(self, request: Request) -> Response:
-        target, port = self._network.find(self._endpoint)
+        target, port = self.network.find(self.endpoint)
         if target is None:
-            raise ConnectionError(f"no such host: {self._endpoint}")
-        if not self._process.alive:
+            raise ConnectionError(f"no such host: {self.endpoint}")
+        if not self.process.alive:
             raise ConnectionError("the process has ended")
-        connection = Connection(self._network, self._process, target, port)
-        return await connection.exchange(replace(request, peer=self._peer))
+        connection = Connection(self.network, self.process, target, port)
+        return await connection.exchange(replace(request, peer=self.peer))
 
     async def close(self) -> None:
         """Nothing is kept open between requests."""

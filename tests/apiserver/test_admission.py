@@ -558,3 +558,22 @@ def test_a_quota_may_count_pods_that_look_into_other_namespaces() -> None:
         assert (await world.raw("POST", PODS, pod("b"))).status == 201
 
     run(scenario)
+
+
+def test_a_pod_does_not_become_a_mirror_or_less_confined() -> None:
+    async def scenario(world: World) -> None:
+        await given(world, PODS, pod())
+        for key, why in (
+            ("kubernetes.io/config.mirror", "may not add mirror pod annotation"),
+            (
+                "container.apparmor.security.beta.kubernetes.io/c",
+                "may not add AppArmor annotations",
+            ),
+        ):
+            for door in ("", "/status"):
+                patch = {"metadata": {"annotations": {key: "unconfined"}}}
+                assert why in (await world.patch(f"{PODS}/web{door}", patch))["message"]
+        usual = {"metadata": {"annotations": {"example.com/a": "b"}}}
+        assert (await world.patch(f"{PODS}/web", usual))["kind"] == "Pod"
+
+    run(scenario)

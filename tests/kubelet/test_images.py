@@ -85,3 +85,41 @@ def test_agnhost_listens_where_it_is_told() -> None:
     world.pod(image="agnhost", container="args: [netexec, --http-port=9000]")
     world.run(3)
     assert world.get_url("/hostname", "10.244.1.2", 9000) == "p"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("10.244.1.2:80", ""), ("10.244.1.2:81", "REFUSED\n"), ("nowhere:80", "DNS\n")],
+)
+def test_agnhost_says_how_a_connection_went(target: str, said: str) -> None:
+    world = World()
+    world.pod("web")
+    world.run(3)
+    args = f"args: [connect, '{target}', --timeout=60s]"
+    world.pod(image="agnhost", container=args, spec="restartPolicy: Never")
+    world.run(60)
+    assert world.logs() == said
+    assert world.phase() == ("Failed" if said else "Succeeded")
+
+
+def test_agnhost_ends_when_it_is_told_to() -> None:
+    world = World()
+    world.pod(image="agnhost", container="args: [netexec]", spec="restartPolicy: Never")
+    world.run(3)
+    assert world.get_url("/shutdown", "10.244.1.2", 8080) == "shutting down"
+    world.run(3)
+    assert world.phase() == "Succeeded"
+
+
+def test_what_curl_fetches_may_go_to_a_file() -> None:
+    world = World()
+    world.pod("web")
+    world.run(3)
+    script = "curl -s -o /page http://10.244.1.2/ && cat /page; curl -sf http://10.244.1.2/none"
+    world.pod(image="busybox", container=f"args: [sh, -c, '{script}']", spec="restartPolicy: Never")
+    world.run(10)
+    assert world.logs().splitlines() == [
+        "<h1>Welcome to nginx!</h1>",
+        "<p>Served by web</p>",
+        "curl: server returned error: 404 Not Found",
+    ]

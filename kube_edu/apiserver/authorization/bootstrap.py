@@ -13,11 +13,9 @@ from kube_edu.api import meta
 from kube_edu.api.meta import Object
 from kube_edu.api.resources import resource_of
 from kube_edu.api.status import ApiError
-from kube_edu.apiserver.authorization.default_roles import GROUP, default_objects
+from kube_edu.apiserver.authorization.default_roles import AUTOUPDATE, default_objects
 from kube_edu.apiserver.authorization.rbac import KINDS
 from kube_edu.client import ApiClient
-
-AUTOUPDATE = f"{GROUP}/autoupdate"
 
 
 async def ensure_default_roles(client: ApiClient) -> None:

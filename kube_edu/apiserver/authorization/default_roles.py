@@ -15,6 +15,7 @@ from kube_edu.api.meta import Object
 
 GROUP = "rbac.authorization.k8s.io"
 AGGREGATE = f"{GROUP}/aggregate-to-"
+AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 
 _VERBS = {
     "READ": "get,list,watch",
@@ -116,6 +117,6 @@ def _object(kind: str, path: str) -> Object:
     namespace, _, name = path.rpartition("/")
     metadata: Object = {"name": name} | ({"namespace": namespace} if namespace else {})
     if not name.startswith("kubeadm:"):
-        metadata["annotations"] = {f"{GROUP}/autoupdate": "true"}
+        metadata["annotations"] = {AUTOUPDATE: "true"}
         metadata["labels"] = {"kubernetes.io/bootstrapping": "rbac-defaults"}
     return {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": metadata}

@@ -7,7 +7,7 @@ with plain dataclasses for the messages that matter here. `runtime.py` has the l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,6 +23,10 @@ class CriError(Exception):
 
 Files = dict[str, bytes]
 """The files of a volume, by path within it."""
+
+
+Line = tuple[float, bytes]
+"""A line of output, and when it was written: seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,8 @@ class Runtime(Protocol):
     ) -> tuple[int, bytes, bytes]:
         """Run a command inside: exit code, stdout, stderr."""
 
-    def container_logs(self, container: str, *, follow: bool) -> AsyncIterator[tuple[float, bytes]]:
-        """Lines of output with the time of each, from the first; with `follow`, until it ends."""
+    def container_logs(self, container: str, *, follow: bool) -> AsyncGenerator[Line, None]:
+        """Lines of output from the first; with `follow`, until it ends."""
 
     async def changes(self) -> None:
         """Return when some container or sandbox has changed since the last call (the kubelet's

@@ -14,13 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from kube_edu.api import meta
+from kube_edu.kubelet.cri import Line
 
 LONGEST = 16 * 1024
 """containerd's max_container_log_line_size."""
-
-
-Line = tuple[float, bytes]
-"""A line of output, and when it was written: seconds since the epoch."""
 
 
 class LogFile:

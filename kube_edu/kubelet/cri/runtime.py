@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -20,12 +20,12 @@ from kube_edu.kubelet.cri import (
     ContainerConfig,
     ContainerStatus,
     CriError,
+    Line,
     PodSandboxConfig,
     SandboxStatus,
 )
 from kube_edu.kubelet.cri.context import ContainerContext
 from kube_edu.kubelet.cri.images import find_image, name_of
-from kube_edu.kubelet.cri.log import Line
 from kube_edu.kubelet.cri.running import Coroutine, Running
 
 Program = Callable[[ContainerContext], Awaitable[int]]
@@ -159,7 +159,7 @@ class ContainerRuntime(ABC):
     async def list_containers(self) -> list[ContainerStatus]:
         return [container.status for container in self._containers.values()]
 
-    async def container_logs(self, container: str, *, follow: bool) -> AsyncIterator[Line]:
+    async def container_logs(self, container: str, *, follow: bool) -> AsyncGenerator[Line, None]:
         async for line in self._get(container).log.lines(follow=follow):
             yield line
 

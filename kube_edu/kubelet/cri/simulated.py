@@ -8,10 +8,16 @@ from pathlib import PurePosixPath
 
 from kube_edu.host import Host
 from kube_edu.kubelet.cni import PodNetwork
-from kube_edu.kubelet.cri import ContainerStatus, CriError, PodSandboxConfig, SandboxStatus, shell
+from kube_edu.kubelet.cri import (
+    ContainerStatus,
+    CriError,
+    Line,
+    PodSandboxConfig,
+    SandboxStatus,
+    shell,
+)
 from kube_edu.kubelet.cri.context import ContainerContext
 from kube_edu.kubelet.cri.images import command_line
-from kube_edu.kubelet.cri.log import Line
 from kube_edu.kubelet.cri.programs import PROGRAMS
 from kube_edu.kubelet.cri.running import Coroutine
 from kube_edu.kubelet.cri.runtime import Container, ContainerRuntime, Program
