@@ -46,6 +46,11 @@ COMPACT_EVERY = 300.0
 """Seconds of history that the store keeps, and between its compactions
 (--etcd-compaction-interval)."""
 
+DEPRECATED = {
+    "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+}
+"""Whoever asks for these is warned (apiserver, pkg/endpoints/deprecation)."""
+
 
 class ApiServer:
     """Kubernetes' REST API over a store. `handle` may be called at any time; `run` keeps the
@@ -119,6 +124,8 @@ class ApiServer:
         if call.resource is None:
             published = self._gate.tokens.discovery(call.request.path, self._address)
             return Response(body=published) if published else self._others.answer(call)
+        if warning := DEPRECATED.get(call.target.plural):
+            call.warnings.append(warning)
         if call.verb in ("create", "update", "patch"):
             check_write(call)
         if call.subresource not in DOORS:

@@ -265,6 +265,16 @@ def test_server_side_dry_run_can_update_pods() -> None:
     run(test)
 
 
+def test_who_asks_for_a_deprecated_kind_is_warned() -> None:
+    async def test(world: World) -> None:
+        answer = await world.raw("GET", f"{NS}/endpoints")
+        why = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+        assert answer.status == 200 and answer.headers["warning"] == f'299 - "{why}"'
+        assert "warning" not in (await world.raw("GET", f"{NS}/services")).headers
+
+    run(test)
+
+
 def test_services_should_find_a_service_from_listing_all_namespaces() -> None:
     async def test(world: World) -> None:
         await world.ask("POST", f"{NS}/services", service("found"))

@@ -146,10 +146,15 @@ def test_an_exact_revision_shows_the_past() -> None:
     run(scenario)
 
 
-def test_a_revision_of_the_future_is_refused() -> None:
+def test_a_revision_of_the_future_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchcache, "PATIENCE", 0.01)
+
     async def scenario(world: World) -> None:
-        answer = await world.ask("GET", f"{CONFIG_MAPS}?resourceVersion=99999")
-        assert answer["code"] == 504 and "Too large resource version" in answer["message"]
+        for match in ("", "&resourceVersionMatch=NotOlderThan", "&resourceVersionMatch=Exact"):
+            answer = await world.ask("GET", f"{CONFIG_MAPS}?resourceVersion=99999{match}")
+            assert answer["code"] == 504 and "Too large resource version" in answer["message"]
+            (cause,) = answer["details"]["causes"]
+            assert cause["reason"] == "ResourceVersionTooLarge"
 
     run(scenario)
 

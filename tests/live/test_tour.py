@@ -103,6 +103,7 @@ get configmap cm -o yaml --show-managed-fields     | a: before
 get deployment web -o custom-columns=N:.metadata.name | web
 get deployment web -o go-template={{.kind}}        | Deployment
 get deployments,services                           | service/web
+get endpoints web                                  | Warning: v1 Endpoints is deprecated in v1.33+
 get hpa web                                        | cpu: <unknown>/50%
 get horizontalpodautoscalers.v1.autoscaling web -o yaml | targetCPUUtilizationPercentage: 50
 get events.events.k8s.io                           | Scheduled
