@@ -18,15 +18,15 @@ _MYSELF = Peer(common_name="system:apiserver", organizations=("system:masters",)
 _HEADERS = {"content-type": "application/json", "user-agent": "kube-apiserver"}
 
 
-async def bootstrap(handle: Handler, service_ip: str, address: str, port: int) -> None:
-    """Make sure that it is all there; returns when it is."""
+def own_objects(service_ip: str, address: str, port: int) -> list[Object]:
+    """What has to be there as long as the server runs."""
     text = (Path(__file__).parent / "data/bootstrap.yaml").read_text()
-    filled = Template(text).substitute(service=service_ip, address=address, port=port)
-    for obj in manifest.load_all(filled):
-        await _ensure(handle, obj)
+    return manifest.load_all(
+        Template(text).substitute(service=service_ip, address=address, port=port)
+    )
 
 
-async def _ensure(handle: Handler, obj: Object) -> None:
+async def ensure(handle: Handler, obj: Object) -> None:
     """Create an object unless it exists. Where the server is found may have changed: that is
     written anew."""
     resource, meta = resource_of(obj), obj["metadata"]

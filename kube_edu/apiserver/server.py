@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
-from kube_edu.api.meta import Object
+from kube_edu.api.meta import Object, name, namespace
 from kube_edu.api.patch import Merge, merge_patch
-from kube_edu.api.resources import STORED
+from kube_edu.api.resources import STORED, resource_of
 from kube_edu.api.status import ApiError, not_acceptable
 from kube_edu.apiserver.admission import Plugin
 from kube_edu.apiserver.admission.plugins import MUTATING, VALIDATING
 from kube_edu.apiserver.allocators import ServiceAllocator
 from kube_edu.apiserver.authorization.rbac import Allows, allows
-from kube_edu.apiserver.bootstrap import bootstrap
+from kube_edu.apiserver.bootstrap import ensure, own_objects
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import read_options
 from kube_edu.apiserver.gate import Gate
@@ -38,6 +38,9 @@ from kube_edu.apiserver.watchcache import WatchCache
 from kube_edu.apiserver.watching import Events, Watches
 from kube_edu.etcd.client import EtcdClient
 from kube_edu.host import Document, Host, Request, Response, decoded
+
+RESTORE_EVERY = 10.0
+"""Seconds between two looks at what is the server's own (EndpointReconcilerInterval)."""
 
 COMPACT_EVERY = 300.0
 """Seconds of history that the store keeps, and between its compactions
@@ -71,6 +74,7 @@ class ApiServer:
             for prefix in (resource.storage_prefix for resource in STORED)
         }
         self._services = ServiceAllocator(self._storage, host.random, service_cidr)
+        self._own = own_objects(self._services.first, host.address, port)
         self._reader = Reader(self._storage, self._caches)
         self._watches = Watches(host, self._reader, self._caches)
         self._gate = Gate(host, options, self._serve, self._find, allows, mutating, validating)
@@ -101,7 +105,9 @@ class ApiServer:
                 tasks.create_task(cache.run())
             tasks.create_task(self._compact())
             tasks.create_task(self._gate.run())
-            await bootstrap(self.handle, self._services.first, self._host.address, self._port)
+            for obj in self._own:
+                await ensure(self.handle, obj)
+            tasks.create_task(self._restore())
             await self._gate.open()
             self._bootstrapped = True
 
@@ -176,6 +182,17 @@ class ApiServer:
         async with aclosing(events):
             async for event in events:
                 yield view.show_event(decoded(event), self._host.now())
+
+    async def _restore(self) -> None:
+        """Put back what is the server's own, when somebody has deleted it
+        (pkg/controlplane/controller/kubernetesservice)."""
+        while True:
+            await asyncio.sleep(RESTORE_EVERY)
+            for obj in self._own:
+                resource = resource_of(obj)
+                key = resource.storage_key(namespace(obj), name(obj))
+                if self._caches[resource.storage_prefix].get(key) is None:
+                    await ensure(self.handle, obj)
 
     async def _compact(self) -> None:
         """Give up history older than the interval (etcd3/compact.go)."""

@@ -29,7 +29,8 @@ from kube_edu.api.status import (
 )
 from kube_edu.apiserver.call import Call
 from kube_edu.apiserver.codec import media_type_of, read_body, read_object, typed
-from kube_edu.apiserver.queryoptions import check_delete, log_query
+from kube_edu.apiserver.eviction import Evictions
+from kube_edu.apiserver.queryoptions import log_query
 from kube_edu.apiserver.reading import Reader
 from kube_edu.apiserver.registry import Registry
 from kube_edu.host import Host, HttpClient, Request, Response
@@ -55,6 +56,7 @@ class Subresources:
         self._token = token
         self._registry = registry
         self._reader = reader
+        self._evictions = Evictions(host, registry, reader)
         self._handlers: dict[str, Callable[[Call], Awaitable[Response]]] = {
             "scale": self.scale,
             "binding": self.bind,
@@ -87,8 +89,8 @@ class Subresources:
         (kubernetes, pkg/registry/core/pod/storage/storage.go, assignPod)."""
         binding = read_object(call, "v1", "Binding")
         target, meta = binding.get("target") or {}, binding.get("metadata") or {}
-        if call.name:
-            _check_name(call, binding)
+        if call.name and meta.get("name") != call.name:
+            raise bad_request("name in URL does not match name in Binding object")
         about = meta.get("name", "")
         call = replace(call, resource=by_plural("pods"), name=about, verb="update")
         if target.get("kind", "Node") != "Node":
@@ -119,12 +121,7 @@ class Subresources:
 
     async def evict(self, call: Call) -> Response:
         """A delete that asks politely (policy/v1 Eviction)."""
-        eviction = read_object(call, "policy/v1", "Eviction")
-        _check_name(call, eviction)
-        options = eviction.get("deleteOptions") or {}
-        check_delete(options)
-        dry_run = call.dry_run or "All" in (options.get("dryRun") or ())
-        await self._registry.remove(replace(call, verb="delete", dry_run=dry_run), options)
+        await self._evictions.evict(call)
         return Response(201, success())
 
     async def finalize(self, call: Call) -> Response:
@@ -205,11 +202,6 @@ def _scaled(call: Call, workload: Object, scale: Object) -> Object:
         why = "must be greater than or equal to 0"
         raise invalid(scale, [invalid_value("spec.replicas", replicas, why)])
     return {**workload, "spec": {**workload["spec"], "replicas": replicas}}
-
-
-def _check_name(call: Call, obj: Object) -> None:
-    if obj["metadata"].get("name") != call.name:
-        raise bad_request(f"name in URL does not match name in {obj['kind']} object")
 
 
 def _binding_conflict(pod: str, why: str) -> ApiError:

@@ -19,7 +19,7 @@ from kube_edu.api.status import ApiError
 from kube_edu.apiserver.admission import Attributes
 from kube_edu.apiserver.call import User
 from kube_edu.classroom.exercise import Exercise, Verdict, failed
-from kube_edu.classroom.guard import Guard, Slip, first_difference
+from kube_edu.classroom.guard import Slip, first_difference
 from kube_edu.classroom.search import without_one
 from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.viz import Figure, gate_verdict
@@ -164,22 +164,20 @@ class Admitted(Trial):
 
     role: ClassVar[str]
     because: ClassVar[Reasons]
-    failing: Failure
-
-    def __init__(self, change: Change, answer: Answer) -> None:
-        self.change = change
-        self.yours = asked(Guard(answer).call_async, change)
-        self.right = asked(self.reference, change)
+    case: Change
+    yours: Outcome
+    right: Outcome
 
     def run(self) -> Failure | None:
-        yours, right = self.yours, self.right
+        self.yours = yours = asked(self.guard.call_async, self.case)
+        self.right = right = asked(self.reference, self.case)
         same = yours.object == right.object and (yours.refusal is None) == (right.refusal is None)
         return None if same and yours.returned is None else self.why()
 
     def details(self) -> Sequence[str]:
-        allowed = self.change.registries
+        allowed = self.case.registries
         where = f"that allows {allowed!r}" if allowed else "that says nothing"
-        return f"the smallest case: {self.change} in a namespace {where}", self._apart()
+        return f"the smallest case: {self.case} in a namespace {where}", self._apart()
 
     def _apart(self) -> str:
         yours, right = self.yours, self.right
@@ -191,11 +189,11 @@ class Admitted(Trial):
         return f"{parting}\n  yours      {said[0]}\n  reference  {said[1]}"
 
     def drawn(self) -> Figure:
-        attributes = self.change.attributes()
+        attributes = self.case.attributes()
         sides: Object = {"asked for": attributes.object}
         sides |= {"there already": attributes.old} if attributes.old else {}
         outcomes = {"yours": _card(self.yours, attributes), "right": _card(self.right, attributes)}
-        return three_way(f"{self.change}: what becomes of it", sides, outcomes, "above: the change")
+        return three_way(f"{self.case}: what becomes of it", sides, outcomes, "above: the change")
 
     @staticmethod
     @abstractmethod

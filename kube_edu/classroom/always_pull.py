@@ -24,7 +24,7 @@ class Pulled(Admitted):
     reference = staticmethod(always_pull)
 
     def why(self) -> Failure:
-        change, yours = self.change, self.yours
+        change, yours = self.case, self.yours
         if yours.refusal is not None:
             return self.because("refuses")
         if yours.returned is not None and yours.object == change.attributes().object:

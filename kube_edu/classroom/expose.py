@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,6 @@ import yaml
 from kube_edu import Cluster
 from kube_edu.api.status import ApiError
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, traffic
@@ -124,13 +123,12 @@ class Exposed(Trial):
     """An app in a cluster of its own: an answer declares a Service for it, that is applied, and a
     client asks through DNS and the rules."""
 
-    def __init__(self, app: App, answer: Callable[..., Any]) -> None:
-        self.app, self.guard = app, Guard(answer)
-        self.service: Any = None
-        self.pods: Sequence[Object] = ()
+    case: App
+    service: Object
+    pods: Sequence[Object] = ()
 
     def run(self) -> Failure | None:
-        app = self.app
+        app = self.case
         self.service = service = self.guard.ask(dict, "a Service, a dict", deployment(app))
         if wrong := _wrong_identity(app, service):
             return wrong

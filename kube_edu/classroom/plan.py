@@ -52,23 +52,17 @@ class Sides:
 class OnPaper(Trial):
     """What is decided for three sides, without a cluster."""
 
-    failing: Failure
-
-    def __init__(self, sides: Sides, decide: Plan) -> None:
-        self.sides, self.guard = sides, Guard(decide)
-
-        self.action: Action = ("keep", None)
+    keeps_kind = True
+    case: Sides
+    action: Action
 
     def run(self) -> Failure | None:
-        self.action = _action(self.guard.call(*vars(self.sides).values()))
-        return misjudged(self.sides, self.action)
-
-    def alike(self, other: OnPaper) -> bool:
-        return self.failing.kind == other.failing.kind
+        self.action = _action(self.guard.call(*vars(self.case).values()))
+        return misjudged(self.case, self.action)
 
     def drawn(self) -> Figure:
-        sides = {name.replace("_", " "): side for name, side in vars(self.sides).items()}
-        outcomes = {"yours": _shown(self.action), "right": _shown(_right(self.sides))}
+        sides = {name.replace("_", " "): side for name, side in vars(self.case).items()}
+        outcomes = {"yours": _shown(self.action), "right": _shown(_right(self.case))}
         return three_way("The smallest case in which your plan goes wrong", sides, outcomes)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from kube_edu.classroom.checkers.raft_safety import check as check_promises
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.guard import Guard, untouched
+from kube_edu.classroom.guard import untouched
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_scenes import random_plans
@@ -38,8 +38,8 @@ class RuleRun(Trial):
     trace: Trace
 
     def __init__(self, plan: Plan, answer: Answer) -> None:
+        super().__init__(plan, answer)
         self.plan = plan
-        self.guard = Guard(answer)
         self.wrong: Failure | None = None
         """`kind` is the misconception, `at` the places in the logs that show it."""
         self.rows: Sequence[LogRow] = ()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -17,7 +16,7 @@ from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_plans import Family, mixed
-from kube_edu.classroom.trial import Answer, Judge, Trial
+from kube_edu.classroom.trial import Answer, Failure, Judge, Trial
 from kube_edu.trace import Event, Trace
 from kube_edu.viz import Figure, space_time
 
@@ -28,40 +27,31 @@ MORE_TIME = 20.0
 """Seconds."""
 
 
-@dataclass(frozen=True)
-class Failing:
-    """What is wrong with a run: the promise, a sentence, and where and when in the trace."""
-
-    promise: str
-    reason: str
-    mark: int
-    time: float
-
-
-Check = Callable[[World], Failing | None]
-"""Looks at a world that has run to the end of its plan."""
+Check = Callable[[World], Failure | None]
+"""Looks at a world that has run to the end of its plan; the kind of what is wrong is the promise
+that is broken."""
 
 
 def holds(promise: Callable[[Trace], Violation | None]) -> Check:
     """A check of what a checker says of the trace."""
 
-    def check(world: World) -> Failing | None:
+    def check(world: World) -> Failure | None:
         violation = promise(world.trace)
         if violation is None:
             return None
-        return Failing(violation.promise, violation.reason, violation.event, violation.time)
+        return Failure(violation.promise, violation.reason, violation.event)
 
     return check
 
 
-def safe(world: World) -> Failing | None:
+def safe(world: World) -> Failure | None:
     """Does every promise of Figure 3 hold?"""
     if world.broken:
-        return Failing("state-machine safety", world.broken, len(world.trace) - 1, world.now)
+        return Failure("state-machine safety", world.broken, len(world.trace) - 1)
     return holds(raft_safety.check)(world)
 
 
-def live(world: World) -> Failing | None:
+def live(world: World) -> Failure | None:
     """Is there, in the end, a leader whom a majority follows? It may be on its way: a world that
     lacks one gets some more time."""
 
@@ -75,24 +65,26 @@ def live(world: World) -> Failing | None:
     reason = (
         f"{up} of {len(world.members)} members are up, and at {world.now:.0f} s still nobody leads"
     )
-    return Failing("progress", reason, len(world.trace) - 1, world.now)
+    return Failure("progress", reason, len(world.trace) - 1)
 
 
 class Played(Trial):
     """A plan, played with a student's rule and with ours: what counts is what goes wrong in the one
     and not in the other."""
 
-    failing: Failing
+    failing: Failure
     trace: Trace
+    keeps_kind = True
     checks: ClassVar[Sequence[Check]] = (safe, live)
     """Asked in this order."""
 
     def __init__(self, plan: Plan, answer: Answer) -> None:
+        super().__init__(plan, answer)
         self.plan = plan
         self.world = self.played_by(answer)
         self.trace = self.world.trace
 
-    def run(self) -> Failing | None:
+    def run(self) -> Failure | None:
         failing = self._wrong(self.world)
         return failing if failing and self._wrong(self.played_by(self.reference)) is None else None
 
@@ -110,23 +102,20 @@ class Played(Trial):
         """Questions on paper."""
         return "", None
 
-    def _wrong(self, world: World) -> Failing | None:
+    def _wrong(self, world: World) -> Failure | None:
         world.run(self.plan.seconds)
         return next((found for check in self.checks if (found := check(world))), None)
 
-    def alike(self, other: Played) -> bool:
-        return self.failing.promise == other.failing.promise
-
     def details(self) -> Sequence[str]:
-        broken = f"broken: {self.failing.promise}. {self.failing.reason}."
+        broken = f"broken: {self.failing.kind}. {self.failing.reason}."
         return broken, self.plan.in_words(self.plan.seconds)
 
     def drawn(self) -> Figure:
         return space_time(
             self.trace,
-            f"The smallest run that breaks {self.failing.promise}",
+            f"The smallest run that breaks {self.failing.kind}",
             members=self.plan.members,
-            mark=self.failing.mark,
+            mark=self.failing.at,
             why=self.failing.reason,
             rows=ROWS,
         )

@@ -9,8 +9,8 @@ from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.raft_lab import World
 from kube_edu.classroom.raft_plan import Plan
 from kube_edu.classroom.raft_plans import bereaved, healthy, slow_network
-from kube_edu.classroom.raft_search import Failing, Played, exercise, live, safe
-from kube_edu.classroom.trial import Reasons
+from kube_edu.classroom.raft_search import Played, exercise, live, safe
+from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.raft import Rules
 from kube_edu.raft.rules import election_timeout
 from kube_edu.viz.figure import Figure
@@ -24,7 +24,7 @@ TICKS = 10
 Timeout = Callable[[Random, int], int]
 
 
-def undisturbed(world: World) -> Failing | None:
+def undisturbed(world: World) -> Failure | None:
     """Where nothing happens, nobody stands for election once there is a leader."""
     if world.plan.acts or world.plan.latency != Plan.latency:
         return None
@@ -34,7 +34,7 @@ def undisturbed(world: World) -> Failing | None:
             led = led or event.fields["role"] == "leader"
             if led and "candidate" in event.fields["role"]:
                 reason = f"{event.host} stands for election, though the leader is well"
-                return Failing("stability", reason, number, event.time)
+                return Failure("stability", reason, number)
     return None
 
 

@@ -53,11 +53,9 @@ class Case:
 class Asked(Trial):
     """Every role's rules are put before the answer, and before ours."""
 
+    case: Case
     failing: Failure
-
-    def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
-        self.case, self.guard = case, Guard(answer)
-        self.said = False
+    said = False
 
     def run(self) -> Failure | None:
         access = self.case.access

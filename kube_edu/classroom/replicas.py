@@ -142,8 +142,7 @@ class _Run(Trial):
     """A cluster with the student's function in it, and all that is seen of both."""
 
     def __init__(self, case: Case, answer: Callable[..., Any]) -> None:
-        self.case = case
-        self.guard = Guard(answer)
+        super().__init__(case, answer)
         self.marks: list[Mark] = []
         self._random = Random(case.seed)
         self._wanted = case.replicas

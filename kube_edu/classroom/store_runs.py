@@ -14,7 +14,7 @@ from typing import Any
 from kube_edu.classroom.etcd_client import RESULTS, TARGETS, Etcd, Unanswered, Watch, WatchAnswer
 from kube_edu.classroom.etcd_cluster import EtcdCluster
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.guard import Guard, Slip
+from kube_edu.classroom.guard import Slip
 from kube_edu.classroom.search import without_one
 from kube_edu.classroom.trial import Answer, Failure, Judge, Trial
 from kube_edu.etcd.messages import (
@@ -175,12 +175,13 @@ class Run(Trial):
 
     title: str
     """Of its figure."""
+    keeps_kind = True
     failing: Failure | None = None
     trace: Trace
 
     def __init__(self, story: Story, answer: Callable[..., Any]) -> None:
+        super().__init__(story, answer)
         self.story = story
-        self.guard = Guard(answer)
         self.etcd = EtcdCluster(3 if MEMBER_DIES in story.befalls else 1, story.seed)
         self.trace = self.etcd.trace
         self.random = Random(story.seed)
@@ -260,10 +261,6 @@ class Run(Trial):
         """A key as it was at a revision."""
         events = [event for then, event in self.history(key) if then <= revision]
         return events[-1].kv if events and events[-1].type is EventType.PUT else None
-
-    def alike(self, other: Run) -> bool:
-        mine, its = self.failing, other.failing
-        return mine is not None is not its and mine.kind == its.kind
 
     def details(self) -> Sequence[str]:
         return [f"the smallest such run: {self.story}"]

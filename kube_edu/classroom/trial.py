@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from kube_edu.classroom.exercise import Report, Verdict, failed, passed, prose
+from kube_edu.classroom.guard import Guard
 from kube_edu.classroom.parting import Telling, parting
 from kube_edu.classroom.search import first_failing, shrink
 from kube_edu.trace import Trace
@@ -59,19 +60,25 @@ class Reasons:
 class Trial(ABC):
     """One run of a case with an answer."""
 
+    case: Any
     trace: Trace | None = None
     """To be compared with that of the reference."""
     failing: Any = None
     """What `run` found."""
+    keeps_kind = False
+    """Does a smaller case have to fail in the same way? Else the smallest one that fails in any way
+    is shown, for that tells most."""
+
+    def __init__(self, case: Any, answer: Answer) -> None:
+        self.case, self.guard = case, Guard(answer)
 
     @abstractmethod
     def run(self) -> Any:
         """Let it happen, and look for what is wrong: something with a `reason`, or None."""
 
     def alike(self, other: Any) -> bool:
-        """Does it fail in the way of another? Else the smallest case that fails in any way is
-        shown, for that tells most."""
-        return True
+        """May it be shown in the place of another?"""
+        return not self.keeps_kind or bool(self.failing.kind == other.failing.kind)
 
     def details(self) -> Sequence[str]:
         """What there is to say below the reason."""

@@ -53,7 +53,7 @@ class Judged(Admitted):
     reference = staticmethod(trusted_images)
 
     def why(self) -> Failure:
-        yours, change = self.yours, self.change
+        yours, change = self.yours, self.case
         if yours.object != self.right.object:
             return self.because("changes")
         if yours.returned is not None:

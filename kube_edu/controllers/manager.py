@@ -16,6 +16,7 @@ from kube_edu.client import (
 from kube_edu.controllers.certificates import CsrApprovingController, CsrSigningController, Sign
 from kube_edu.controllers.clusterroleaggregation import ClusterRoleAggregationController
 from kube_edu.controllers.deployment import DeploymentController
+from kube_edu.controllers.disruption import DisruptionController
 from kube_edu.controllers.endpoints import EndpointsController
 from kube_edu.controllers.endpointslice import EndpointSliceController
 from kube_edu.controllers.garbagecollector import GarbageCollector
@@ -41,6 +42,7 @@ CONTROLLERS: dict[str, type[Controller]] = {
         CsrApprovingController,
         CsrSigningController,
         DeploymentController,
+        DisruptionController,
         EndpointsController,
         EndpointSliceController,
         GarbageCollector,

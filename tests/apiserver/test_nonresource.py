@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 
-from kube_edu.apiserver import health
+import pytest
+
+from kube_edu.apiserver import health, server
 from kube_edu.host import Request
 from tests.apiserver.fakes import World, pod
 
@@ -50,5 +52,21 @@ def test_the_root_lists_what_there_is_and_the_rest_is_not_found() -> None:
             for path in ("/nothere", "/openapi/v3/apis/none/v1", "/apis/none"):
                 assert (await world.raw("GET", path)).status == 404
             assert (await world.raw("POST", "/version", {})).status == 405
+
+    asyncio.run(main())
+
+
+def test_what_is_the_servers_own_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after `kubectl delete all --all`."""
+    monkeypatch.setattr(server, "RESTORE_EVERY", 0.001)
+
+    async def main() -> None:
+        async with World() as world:
+            before = await world.ask("GET", f"{NS}/services/kubernetes")
+            assert (await world.raw("DELETE", f"{NS}/services")).status == 200
+            while (await world.raw("GET", f"{NS}/services/kubernetes")).status != 200:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            after = await world.ask("GET", f"{NS}/services/kubernetes")
+            assert after["spec"] == before["spec"]
 
     asyncio.run(main())

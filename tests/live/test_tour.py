@@ -118,8 +118,8 @@ describe service web                               | Endpoints
 events                                             | ScalingReplicaSet
 events --for pod/one                               | Started
 logs one                                           | ready on
-logs one -c one --since=1h --timestamps            | Z ready on
-logs one --limit-bytes=5                           | ready
+logs one -c one --since=1h --timestamps            | ready on
+logs one --limit-bytes=5                           | nginx
 logs one --tail=0                                  |
 logs one --tail=-2                                 | !--tail must be greater
 logs one --previous                                | !previous terminated container "one"
@@ -199,6 +199,12 @@ wait --for=jsonpath={.status.replicas}=2 deployment/web --timeout=60s | conditio
 """
 
 DELETE = """
+create pdb guard --min-available=1 --selector=run=one | created
+wait pdb/guard --for=jsonpath={.status.currentHealthy}=1 --timeout=60s | met
+drain node-1 --force --pod-selector=run=one --timeout=1s | !violate the pod's disruption budget
+get pod one                                        | Running
+delete pdb guard                                   | deleted
+uncordon node-1                                    | uncordoned
 delete deployment applied --cascade=foreground     | deleted
 get replicasets -l app=applied                     |
 delete deployment web --cascade=orphan             | deleted
