@@ -168,6 +168,11 @@ def labels(path: str, value: Any) -> Errors:
         yield from _formed(path, text, "label_value")
 
 
+def listed(path: str, value: Any, name: str) -> Errors:
+    """A text of a block of data/lists.txt."""
+    yield from one_of(path, value, *tables.read("lists")[name])
+
+
 def named(path: str, value: Any, form: str) -> Errors:
     """A text of one of the forms of names.py, if there is one."""
     if value:
@@ -220,7 +225,7 @@ def unique(path: str, value: Any, key: str = "") -> Errors:
 
 
 _ALL: tuple[Callable[..., Errors], ...] = (
-    amount, at_least, between, forbidden, keyed, labels, named, one_kind, one_of, quantities,
-    selector, unique,
+    amount, at_least, between, forbidden, keyed, labels, listed, named, one_kind, one_of,
+    quantities, selector, unique,
 )  # fmt: skip
 _RULES = {rule.__name__: rule for rule in _ALL}
