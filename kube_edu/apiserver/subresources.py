@@ -23,6 +23,7 @@ from kube_edu.api.status import (
     internal_error,
     invalid,
     invalid_value,
+    not_found,
     required,
     success,
     timeout,
@@ -149,7 +150,9 @@ class Subresources:
         if not pod["spec"].get("nodeName"):
             return Response(body="", headers={"content-type": "text/plain"})
         node = await self._registry.find("nodes", "", pod["spec"]["nodeName"])
-        endpoint = kubelet_endpoint(node or {}, pod["spec"]["nodeName"])
+        if node is None:
+            raise not_found(by_plural("nodes"), pod["spec"]["nodeName"])
+        endpoint = kubelet_endpoint(node)
         path = f"/containerLogs/{call.namespace}/{call.name}/{container}"
         kubelet = self._host.connect(endpoint, identity="apiserver-kubelet-client")
         try:
@@ -185,12 +188,12 @@ def scale_of(workload: Object) -> Object:
     }
 
 
-def kubelet_endpoint(node: Object, name: str) -> str:
+def kubelet_endpoint(node: Object) -> str:
     """Where a node's kubelet listens: its InternalIP, or its name where it has none."""
     status = node.get("status", {})
     addresses = {a["type"]: a["address"] for a in reversed(status.get("addresses") or [])}
     port = (status.get("daemonEndpoints") or {}).get("kubeletEndpoint", {}).get("Port")
-    return f"{addresses.get('InternalIP', name)}:{port or KUBELET_PORT}"
+    return f"{addresses.get('InternalIP', name(node))}:{port or KUBELET_PORT}"
 
 
 def _scaled(call: Call, workload: Object, scale: Object) -> Object:

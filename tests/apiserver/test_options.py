@@ -43,6 +43,7 @@ REFUSED: list[tuple[str, str, Any, int, str]] = [
     ("POST", f"{POD}/eviction", {**EVICTION, "metadata": {"name": "other"}}, 400, "does not match"),
     ("POST", f"{POD}/eviction", {"deleteOptions": {"dryRun": ["Some"]}, **EVICTION}, 422, "dryRun"),
     ("POST", f"{POD}/binding", ELSEWHERE, 400, "name in URL does not match name in Binding"),
+    ("GET", f"{POD}/log", None, 404, 'nodes "node-1" not found'),
     ("GET", f"{POD}/log?tailLines=-1", None, 422, "tailLines: Invalid value: -1: must be greater"),
     ("GET", f"{POD}/log?tailLines=x", None, 400, 'strconv.ParseInt: parsing "x"'),
     ("GET", f"{POD}/log?limitBytes=0", None, 422, "limitBytes: Invalid value: 0"),
