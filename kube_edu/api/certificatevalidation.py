@@ -10,13 +10,6 @@ from kube_edu.api.rules import Errors
 from kube_edu.api.status import duplicate, forbidden_field, invalid_value, not_supported
 from kube_edu.wire.csr import subject_of
 
-USAGES = (
-    "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign",
-    "data encipherment", "decipher only", "digital signature", "email protection",
-    "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement",
-    "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth",
-    "signing", "timestamping",
-)  # fmt: skip
 _FINAL = ("Approved", "Denied", "Failed")
 _CONDITIONS = "status.conditions"
 
@@ -27,9 +20,6 @@ def signing_request(request: Object) -> Errors:
         subject_of(spec.get("request", ""))
     except ValueError as problem:
         yield invalid_value("spec.request", spec.get("request", ""), str(problem))
-    for i, usage in enumerate(spec.get("usages") or ()):
-        if usage not in USAGES:
-            yield not_supported(f"spec.usages[{i}]", usage, USAGES)
     signer = spec.get("signerName", "")
     if "/" not in signer:
         why = "must be a fully qualified domain and path of the form 'example.com/signer-name'"

@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from kube_edu.api import meta, schema, tables
 from kube_edu.api.meta import Object, clone
 from kube_edu.api.podutil import containers
+from kube_edu.api.tables import Row
 
 
 def set_defaults(obj: Object) -> Object:
@@ -26,8 +27,9 @@ def set_defaults(obj: Object) -> Object:
 
 def _fill(type: str, struct: Object) -> None:
     """Fill in a struct, and then what is inside it."""
-    for row in _rows(type):
-        row.fill(struct)
+    for row, value in _rows(type):
+        if row.holds(struct):
+            _put(struct, row.field, value)
     computed = _COMPUTED.get(schema.short_name(type))
     if computed is not None:
         computed(struct)
@@ -38,34 +40,19 @@ def _fill(type: str, struct: Object) -> None:
                 _fill(structs[field], inner)
 
 
-class _Row(NamedTuple):
-    way: tuple[str, ...]
-    field: str
-    value: Any
-    on: str
-    """A field that has to have one of some values."""
-    values: tuple[str, ...]
-
-    def fill(self, struct: Object) -> None:
-        if self.on and struct.get(self.on) not in self.values:
-            return
-        for step in self.way:
-            struct = struct.setdefault(step, {})
-        if struct.get(self.field) in (None, ""):
-            struct[self.field] = clone(self.value)
+def _put(struct: Object, path: str, value: Any) -> None:
+    """Where nothing is said; a text that is empty says nothing."""
+    *way, field = path.split(".")
+    for step in way:
+        struct = struct.setdefault(step, {})
+    if struct.get(field) in (None, ""):
+        struct[field] = clone(value)
 
 
 @functools.cache
-def _rows(type: str) -> tuple[_Row, ...]:
-    return tuple(map(_row, schema.rows("defaults", type)))
-
-
-def _row(text: str) -> _Row:
-    """ "scheme HTTP", "externalTrafficPolicy Cluster if type=NodePort,LoadBalancer"."""
-    path, value, *condition = text.split()
-    *way, field = path.split(".")
-    on, _, values = condition[-1].partition("=") if condition else ("", "", "")
-    return _Row(tuple(way), field, tables.value(value), on, tuple(values.split(",")))
+def _rows(type: str) -> list[tuple[Row, Any]]:
+    """What to fill in, and the value."""
+    return [(row, tables.value(row.words[0])) for row in schema.rows("defaults", type)]
 
 
 # Pods

@@ -22,12 +22,10 @@ from kube_edu.api.status import duplicate, forbidden_field, invalid_value, requi
 def _service(service: Object) -> Errors:
     spec = service.get("spec", {})
     ports = spec.get("ports") or []
-    if spec.get("type") == "ExternalName":
-        if not spec.get("externalName"):
-            yield required("spec.externalName")
-    elif not ports and spec.get("clusterIP") != "None":
+    headless = spec.get("clusterIP") == "None"
+    if not ports and not headless and spec.get("type") != "ExternalName":
         yield required("spec.ports")
-    if spec.get("type") in ("NodePort", "LoadBalancer") and spec.get("clusterIP") == "None":
+    if spec.get("type") in ("NodePort", "LoadBalancer") and headless:
         why = f"may not be set to 'None' for {spec['type']} services"
         yield invalid_value("spec.clusterIPs[0]", "None", why)
     seen = []
@@ -107,15 +105,6 @@ def _disruption_budget(budget: Object) -> Errors:
 
 
 # Storage
-
-
-def _volume(volume: Object) -> Errors:
-    spec = volume["spec"]
-    sources = [field for field in spec if field not in _VOLUME_FIELDS]
-    if not sources:
-        yield required("spec", "must specify a volume type")
-    for extra in sources[1:]:
-        yield forbidden_field(f"spec.{extra}", "may not specify more than 1 volume type")
 
 
 _VOLUME_FIELDS = (
@@ -202,12 +191,6 @@ def _role(role: Object) -> Errors:
                 yield required(f"{path}.{field}", f"resource rules must supply at least one {what}")
 
 
-def _subjects(binding: Object) -> Errors:
-    for i, subject in enumerate(binding.get("subjects") or ()):
-        if subject.get("kind") == "ServiceAccount" and not subject.get("namespace"):
-            yield required(f"subjects[{i}].namespace")
-
-
 # Networks
 
 
@@ -235,7 +218,6 @@ def _ip_address(address: Object) -> Errors:
 ON_CREATE: dict[str, Callable[[Object], Errors]] = {
     "CertificateSigningRequest": certificates.signing_request,
     "ClusterRole": _role,
-    "ClusterRoleBinding": _subjects,
     "ConfigMap": _data_size,
     "CronJob": workloads.cron_job,
     "DaemonSet": workloads.replicated,
@@ -245,7 +227,6 @@ ON_CREATE: dict[str, Callable[[Object], Errors]] = {
     "IPAddress": _ip_address,
     "Ingress": _ingress,
     "Job": workloads.job,
-    "PersistentVolume": _volume,
     "PersistentVolumeClaim": _claim,
     "Pod": lambda pod: pod_spec(pod.get("spec", {}), "spec."),
     "PodDisruptionBudget": _disruption_budget,
@@ -253,7 +234,6 @@ ON_CREATE: dict[str, Callable[[Object], Errors]] = {
     "ReplicaSet": workloads.replicated,
     "ReplicationController": workloads.replication_controller,
     "Role": _role,
-    "RoleBinding": _subjects,
     "Secret": _secret,
     "Service": _service,
     "StatefulSet": workloads.stateful_set,

@@ -12,7 +12,7 @@ from kube_edu.api import meta, quantity, rules
 from kube_edu.api.meta import Object
 from kube_edu.api.podutil import qos_class
 from kube_edu.api.rules import Errors
-from kube_edu.api.status import duplicate, forbidden_field, invalid_value, not_found_value, required
+from kube_edu.api.status import duplicate, forbidden_field, invalid_value, not_found_value
 
 
 def pod_spec(spec: Object, prefix: str, claims: Sequence[str] = ()) -> Errors:
@@ -39,8 +39,6 @@ def _container(container: Object, volumes: list[Any], prefix: str) -> Errors:
     for where, name in rules.values_at(container, "volumeMounts[].name"):
         if name not in volumes:
             yield not_found_value(prefix + where, name)
-    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
-        yield from _handler(container.get(probe), prefix + probe)
     resources = container.get("resources") or {}
     for part in ("limits", "requests"):
         for name, stated in (resources.get(part) or {}).items():
@@ -52,16 +50,6 @@ def _container(container: Object, volumes: list[Any], prefix: str) -> Errors:
         if limit is not None and quantity.parse(request) > quantity.parse(limit):
             why = f"must be less than or equal to {name} limit of {limit}"
             yield invalid_value(f"{prefix}resources.requests", request, why)
-
-
-def _handler(probe: Object | None, path: str) -> Errors:
-    if probe is None:
-        return
-    handlers = [name for name in ("exec", "httpGet", "tcpSocket", "grpc") if name in probe]
-    if not handlers:
-        yield required(path, "must specify a handler type")
-    for extra in handlers[1:]:
-        yield forbidden_field(f"{path}.{extra}", "may not specify more than 1 handler type")
 
 
 def pod_update(new: Object, old: Object) -> Errors:

@@ -20,6 +20,7 @@ from kube_edu.api.status import (
     not_supported,
     required,
 )
+from kube_edu.api.tables import Row
 
 Errors = Iterator[FieldError]
 
@@ -71,10 +72,13 @@ def _steps(path: str) -> tuple[tuple[str, bool], ...]:
 def _check(type: str, struct: Object, prefix: str, errors: list[FieldError]) -> None:
     """Look at the fields of a struct, and then at what is inside them."""
     facts = _facts(type)
-    errors += [required(prefix + n) for n in facts.required if struct.get(n) in (None, "", [])]
-    for path, rule in facts.rules:
-        for where, value in values_at(struct, path):
-            errors += rule(prefix + where, value)
+    for row in facts.required:
+        if struct.get(row.field) in (None, "", []) and row.holds(struct):
+            errors.append(required(prefix + row.field, " ".join(row.words[1:])))
+    for row, rule in facts.rules:
+        if row.holds(struct):
+            for where, value in values_at(struct, row.field):
+                errors += rule(prefix + where, value)
     for name, part in struct.items():
         inner = facts.structs.get(name)
         if inner is None:
@@ -89,8 +93,8 @@ def _check(type: str, struct: Object, prefix: str, errors: list[FieldError]) -> 
 class _Facts(NamedTuple):
     """What there is to check in a type."""
 
-    required: list[str]
-    rules: list[tuple[str, Rule]]
+    required: list[Row]
+    rules: list[tuple[Row, Rule]]
     structs: dict[str, str]
     """The fields that hold structs, and of what types."""
 
@@ -104,17 +108,15 @@ _OF_CHANGES = ("fixed", "immutable")
 @functools.cache
 def _facts(type: str) -> _Facts:
     needed = schema.definitions()[type].get("required", [])
-    facts = _Facts(
-        [name for name in needed if name not in (*_NOT_CHECKED, *_MAY_BE_EMPTY)],
-        [],
-        schema.structs(type),
-    )
-    for path, name, *words in map(str.split, schema.rows("rules", type)):
+    of_schema = [name for name in needed if name not in (*_NOT_CHECKED, *_MAY_BE_EMPTY)]
+    facts = _Facts([Row.parse(name) for name in of_schema], [], schema.structs(type))
+    for row in schema.rows("rules", type):
+        name, *words = row.words
         if name == "required":
-            facts.required.append(path)
+            facts.required.append(row)
         elif name not in _OF_CHANGES:
             arguments = [tables.value(word) for word in words]
-            facts.rules.append((path, functools.partial(_apply, _RULES[name], arguments)))
+            facts.rules.append((row, functools.partial(_apply, _RULES[name], arguments)))
     return facts
 
 
@@ -124,8 +126,8 @@ def _apply(rule: Callable[..., Errors], arguments: list[Any], path: str, value: 
 
 @functools.cache
 def _fixed(type: str) -> tuple[tuple[str, str, str], ...]:
-    rows = [row.split(maxsplit=2) for row in schema.rows("rules", type)]
-    return tuple((path, rule, "".join(why)) for path, rule, *why in rows if rule in _OF_CHANGES)
+    rows = [(row.field, *row.words) for row in schema.rows("rules", type)]
+    return tuple((path, rule, " ".join(why)) for path, rule, *why in rows if rule in _OF_CHANGES)
 
 
 # The rules, from a field's path and value, and a row's arguments
@@ -150,6 +152,10 @@ def between(path: str, value: Any, low: int, high: int) -> Errors:
         yield invalid_value(path, value, f"must be between {low} and {high}, inclusive")
 
 
+def forbidden(path: str, value: Any, *why: str) -> Errors:
+    yield forbidden_field(path, " ".join(why))
+
+
 def keyed(path: str, value: Any, form: str) -> Errors:
     """A map, each key of which is well-formed."""
     for key in value:
@@ -162,6 +168,11 @@ def labels(path: str, value: Any) -> Errors:
         yield from _formed(path, text, "label_value")
 
 
+def listed(path: str, value: Any, name: str) -> Errors:
+    """A text of a block of data/lists.txt."""
+    yield from one_of(path, value, *tables.read("lists")[name])
+
+
 def named(path: str, value: Any, form: str) -> Errors:
     """A text of one of the forms of names.py, if there is one."""
     if value:
@@ -171,6 +182,15 @@ def named(path: str, value: Any, form: str) -> Errors:
 def _formed(path: str, value: Any, form: str) -> Errors:
     for problem in getattr(names, form)(value):
         yield invalid_value(path, value, problem)
+
+
+def one_kind(path: str, value: Any, what: str, *kinds: str) -> Errors:
+    """A struct that is what one of its fields makes of it."""
+    found = [kind for kind in kinds if kind in value]
+    if not found:
+        yield required(path, f"must specify a {what} type")
+    for extra in found[1:]:
+        yield forbidden_field(f"{path}.{extra}", f"may not specify more than 1 {what} type")
 
 
 def one_of(path: str, value: Any, *supported: str) -> Errors:
@@ -204,15 +224,8 @@ def unique(path: str, value: Any, key: str = "") -> Errors:
             yield duplicate(f"{path}[{i}]" + (f".{key}" if key else ""), name)
 
 
-_RULES: dict[str, Callable[..., Errors]] = {
-    "amount": amount,
-    "at_least": at_least,
-    "between": between,
-    "keyed": keyed,
-    "labels": labels,
-    "named": named,
-    "one_of": one_of,
-    "quantities": quantities,
-    "selector": selector,
-    "unique": unique,
-}
+_ALL: tuple[Callable[..., Errors], ...] = (
+    amount, at_least, between, forbidden, keyed, labels, listed, named, one_kind, one_of,
+    quantities, selector, unique,
+)  # fmt: skip
+_RULES = {rule.__name__: rule for rule in _ALL}

@@ -21,6 +21,7 @@ from typing import Any
 from kube_edu.api import quantity, tables
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError, bad_request
+from kube_edu.api.tables import Row
 
 Schema = dict[str, Any]
 """One JSON schema definition, with Kubernetes' own x-kubernetes-* keys."""
@@ -114,10 +115,11 @@ def short_name(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def rows(table: str, name: str) -> list[str]:
+def rows(table: str, name: str) -> list[Row]:
     """The rows of a table about a type: by its short name, or "discovery.v1.EndpointPort"."""
     found = tables.read(table)
-    return found.get(short_name(name), []) + found.get(".".join(name.split(".")[-3:]), [])
+    texts = found.get(short_name(name), []) + found.get(".".join(name.split(".")[-3:]), [])
+    return [Row.parse(text) for text in texts]
 
 
 def merge_key(schema: Schema | None) -> str | None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from kube_edu.api.meta import Object
 
 
 @functools.cache
@@ -24,6 +26,26 @@ def read(table: str) -> dict[str, list[str]]:
         elif not line.startswith("#"):
             about = line.split()
     return rows
+
+
+class Row(NamedTuple):
+    """What a row says of one field of a struct, and of which other field that depends:
+    "externalTrafficPolicy Cluster if type=NodePort,LoadBalancer"."""
+
+    field: str
+    words: list[str]
+    on: str
+    values: list[str]
+
+    @classmethod
+    def parse(cls, text: str) -> Row:
+        said, _, condition = text.partition(" if ")
+        field, *words = said.split()
+        on, _, values = condition.strip().partition("=")
+        return cls(field, words, on, values.split(","))
+
+    def holds(self, struct: Object) -> bool:
+        return not self.on or struct.get(self.on) in self.values
 
 
 def value(word: str) -> Any:

@@ -40,9 +40,6 @@ def deployment(obj: Object) -> Errors:
     spec = obj.get("spec", {})
     strategy = spec.get("strategy") or {}
     rolling = strategy.get("rollingUpdate") or {}
-    if strategy.get("type") == "Recreate" and rolling:
-        why = "may not be specified when strategy `type` is 'Recreate'"
-        yield forbidden_field("spec.strategy.rollingUpdate", why)
     if rolling.get("maxSurge") in (0, "0%") and rolling.get("maxUnavailable") in (0, "0%"):
         path = "spec.strategy.rollingUpdate.maxUnavailable"
         yield invalid_value(path, rolling["maxUnavailable"], "may not be 0 when `maxSurge` is 0")
@@ -99,9 +96,6 @@ def _runs_to_completion(spec: Object, prefix: str) -> Errors:
         yield required(path, 'valid values: "OnFailure", "Never"')
     elif policy not in ("OnFailure", "Never"):
         yield not_supported(path, policy, ("OnFailure", "Never"))
-    if spec.get("completionMode") == "Indexed" and spec.get("completions") is None:
-        why = "when completion mode is Indexed"
-        yield required(f"{prefix}.completions", why)
 
 
 def job_update(new: Object, old: Object) -> Errors:

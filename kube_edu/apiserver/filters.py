@@ -104,7 +104,9 @@ def authenticate(authentication: Authentication, unknown: Next) -> Filter:
     async def find_user(call: Call, following: Next) -> Response:
         try:
             call.user = await authentication.user(call.request)
-        except ApiError:
+        except ApiError as failure:
+            if failure.code != 401:  # the store is away
+                raise
             call.user = User("")
             return await unknown(call)
         how = "certificate" if call.request.peer.common_name else "token"

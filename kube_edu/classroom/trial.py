@@ -106,7 +106,7 @@ class Judge(Generic[C]):
     """Of how many runs one is reported."""
     exam: Callable[[Answer], tuple[str, Any]] = lambda answer: ("", None)
     """Questions on paper, asked first: the misconception that they show, and a figure of that."""
-    then: Callable[[Answer], Verdict | None] = lambda answer: None
+    then: Callable[[Answer], Verdict | None] | None = None
     """What else is tried of an answer that fails in no case, most often in a running cluster."""
 
     def __call__(self, answer: Answer, report: Report) -> Verdict:
@@ -117,8 +117,11 @@ class Judge(Generic[C]):
             return self.told(found, misconception, figure)
         if misconception:
             return failed(misconception, figure=figure)
-        report("trying it in a running cluster …")
-        return self.then(answer) or passed(self.praise.format(runs=len(cases)))
+        if self.then is not None:
+            report("trying it in a running cluster …")
+            if verdict := self.then(answer):
+                return verdict
+        return passed(self.praise.format(runs=len(cases)))
 
     def find(self, answer: Answer, cases: Iterable[C], report: Report) -> tuple[C, Trial] | None:
         """The first case in which the answer fails, made as small as it gets."""

@@ -23,19 +23,18 @@ RENEW_DEADLINE = 10.0  # seconds without renewal after which the leader itself s
 RETRY_PERIOD = 2.0
 JITTER = 1.2
 
+NAMESPACE = "kube-system"
+
 
 class LeaderElector:
     """Runs `lead` while this candidate holds the Lease `name`; it is cancelled when the lease is
     lost, and the candidate stands for election again."""
 
-    def __init__(
-        self, client: ApiClient, host: Host, name: str, namespace: str = "kube-system"
-    ) -> None:
+    def __init__(self, client: ApiClient, host: Host, name: str) -> None:
         self.identity = f"{host.name}_{meta.new_uid(host.random)}"
         self._client = client
         self._host = host
         self._name = name
-        self._namespace = namespace
         self._lease: Object | None = None  # as last seen
         self._seen_at = 0.0  # when it was seen to change, by our own clock
 
@@ -81,7 +80,7 @@ class LeaderElector:
         return True
 
     async def _look(self) -> None:
-        lease = await self._client.find("leases", self._name, self._namespace)
+        lease = await self._client.find("leases", self._name, NAMESPACE)
         if lease is None or lease.get("spec") != self._spec:
             self._seen_at = asyncio.get_running_loop().time()
         self._lease = lease
@@ -92,7 +91,7 @@ class LeaderElector:
             lease: Object = {
                 "apiVersion": "coordination.k8s.io/v1",
                 "kind": "Lease",
-                "metadata": {"name": self._name, "namespace": self._namespace},
+                "metadata": {"name": self._name, "namespace": NAMESPACE},
                 "spec": {**self._claim(now), "leaseTransitions": 0},
             }
             self._lease = await self._client.create(lease)

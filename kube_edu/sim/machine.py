@@ -143,11 +143,10 @@ class Process:
         )
         simulation.loop.failures.append(error)
 
-    def spawn(self, coroutine: Any, name: str = "") -> SimTask:
+    def spawn(self, coroutine: Any) -> SimTask:
         """A task of this process, from outside of it (a request that arrives)."""
-        return self.machine.simulation.loop.create_task(
-            coroutine, name=name or f"{self.machine.name}/{self.name}", context=self.context
-        )
+        name = f"{self.machine.name}/{self.name}"
+        return self.machine.simulation.loop.create_task(coroutine, name=name, context=self.context)
 
     def end(self) -> None:
         """Memory is gone. Tasks unwind within this instant, but nothing they do counts."""

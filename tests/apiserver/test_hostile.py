@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import pytest
+import yaml
 
-from kube_edu.api.resources import RESOURCES
+from kube_edu.api.meta import clone
+from kube_edu.api.resources import RESOURCES, resource_of
+from kube_edu.etcd.messages import RangeRequest
 from kube_edu.host import Peer, Response
 from tests.apiserver.fakes import World, config_map, pod
 
@@ -133,6 +138,86 @@ def _is_public(method: str, url: str, peer: Peer, answer: Response) -> bool:
     return method in ("GET", "get") and kind in ("", "APIVersions", "APIGroup", "APIGroupList",
                                         "APIResourceList", "APIGroupDiscoveryList") and (
         answer.stream is None)  # fmt: skip
+
+
+USUAL = ("ConfigMap", "Deployment", "Lease", "Pod", "Secret", "Service", "ServiceAccount")
+ALICE = Peer("10.0.0.9", "alice", ("devs",))
+
+
+@pytest.mark.seeds(3)
+def test_who_may_edit_one_namespace_changes_and_reads_nothing_outside(seed: int) -> None:
+    """With good objects of every kind, sent to any door, that say they belong elsewhere."""
+    random = Random(seed)
+    examples = list(yaml.safe_load_all((Path(__file__).parent / "kinds.yaml").read_text()))
+    usual = [example for example in examples if example["kind"] in USUAL]
+
+    async def main() -> None:
+        async with World() as world:
+            for namespace in ("default", "kube-system"):
+                secret = {"metadata": {"name": "web"}, "stringData": {"a": namespace}}
+                at = f"/api/v1/namespaces/{namespace}"
+                await world.ask("POST", f"{at}/secrets", secret)
+                await world.ask("POST", f"{at}/pods", pod(serviceAccountName="robot"))
+                await world.ask("POST", f"{at}/serviceaccounts", {"metadata": {"name": "robot"}})
+            group = "rbac.authorization.k8s.io"
+            edit = {
+                "metadata": {"name": "alice"},
+                "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "edit"},
+                "subjects": [{"apiGroup": group, "kind": "User", "name": "alice"}],
+            }
+            # The controller that would fill the role is not there.
+            roles = f"/apis/{group}/v1/clusterroles"
+            rules = [
+                rule
+                for part in ("edit", "view")
+                for rule in (await world.ask("GET", f"{roles}/system:aggregate-to-{part}"))["rules"]
+            ]
+            role = await world.ask("GET", f"{roles}/edit")
+            await world.ask("PUT", f"{roles}/edit", {**role, "rules": rules})
+            await world.ask("POST", f"/apis/{group}/v1/namespaces/default/rolebindings", edit)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            before, allowed = outside(world), 0
+            for _ in range(900):
+                method = random.choice(("GET", "POST", "POST", "PUT", "PATCH", "DELETE"))
+                example = clone(random.choice(random.choice((examples, usual))))
+                resource = resource_of(example)
+                example["metadata"] |= random.choice(({}, {}, {"namespace": "kube-system"}))
+                name = random.choice(("x", "x", "web", "robot", "", "edit"))
+                doors = random.choice(((), (), resource.subresources)) if name else ()
+                if method == "POST" and not doors:
+                    name = ""
+                where = random.choice(("default", "default", "kube-system", ""))
+                path = resource.path(where, name, random.choice(doors or ("",)))
+                query = random.choice(("", "", "?fieldSelector=metadata.name=web", "?watch=true"))
+                url = random.choice((path, path, random.choice(SPELLINGS)(path))) + query
+                asked = (method, url, example)
+                kind = random.choice(("json", "merge-patch+json"))
+                body = None if method == "DELETE" else example
+                content_type = f"application/{kind}"
+                answer = await world.raw(method, url, body, ALICE, content_type=content_type)
+                allowed += answer.status < 400
+                assert KUBE_SYSTEM not in str(answer.body), asked
+                assert answer.status < 500, (asked, answer.body)
+                await answer.close()
+            assert allowed > 20
+            assert outside(world) == before
+
+    asyncio.run(main())
+
+
+KUBE_SYSTEM = base64.b64encode(b"kube-system").decode()
+
+
+def outside(world: World) -> dict[str, int]:
+    """The revisions of all that is stored but for what is in the namespace `default`, or what
+    its Services have claimed."""
+    found = world.etcd.state.apply(RangeRequest(b"\0", b"\0")).kvs
+    return {
+        key: kv.mod_revision
+        for kv in found
+        if "/default/" not in (key := kv.key.decode()) and "/ipaddresses/" not in key
+    }
 
 
 def test_a_service_account_that_may_create_pods_cannot_make_itself_admin() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -364,5 +365,33 @@ def test_a_rule_is_for_resources_or_for_paths() -> None:
             where = RBAC + ("/namespaces/default" if "namespace" in wrong["metadata"] else "")
             refused = await world.raw("POST", f"{where}/{wrong['kind'].lower()}s", wrong)
             assert refused.status == 422 and why in refused.body["message"]
+
+    run(scenario)
+
+
+def test_nobody_adds_himself_to_a_binding_of_more_than_he_has_in_whatever_form() -> None:
+    async def scenario(world: World) -> None:
+        bindings = rule("update patch", "clusterrolebindings", groups="rbac.authorization.k8s.io")
+        await give(world, role("writer", bindings, namespace=""))
+        await give(world, binding("b", "writer", namespace=""))
+        at = f"{RBAC}/clusterrolebindings/cluster-admin"
+        me = {"kind": "User", "name": "alice", "apiGroup": "rbac.authorization.k8s.io"}
+        whole = await world.ask("GET", at)
+        for method, kind, body in (
+            ("PUT", "json", {**whole, "subjects": [me]}),
+            ("PATCH", "merge-patch+json", {"subjects": [me]}),
+            ("PATCH", "strategic-merge-patch+json", {"subjects": [me]}),
+            ("PATCH", "json-patch+json", [{"op": "add", "path": "/subjects/-", "value": me}]),
+            ("PATCH", "merge-patch+json", {"roleRef": {"name": "view"}, "subjects": [me]}),
+        ):
+            data = json.dumps(body).encode()
+            content_type = f"application/{kind}"
+            answer = await world.raw(method, at, data, ALICE, content_type=content_type)
+            assert answer.status in (403, 422), (kind, answer.body)
+        assert await world.ask("GET", at) == whole
+        bind = rule("bind", "clusterroles", "cluster-admin", groups="rbac.authorization.k8s.io")
+        await give(world, role("binder", bind, namespace=""))
+        await give(world, binding("c", "binder", namespace=""))
+        assert (await as_alice(world, "PUT", at, {**whole, "subjects": [me]})).status == 200
 
     run(scenario)

@@ -4,7 +4,9 @@ list of any revision that the ring reaches is what stood there."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from itertools import pairwise
 from random import Random
 
@@ -14,9 +16,10 @@ from kube_edu.api.meta import Object
 from kube_edu.api.selectors import FieldSelector, LabelSelector
 from kube_edu.apiserver.selection import Selection
 from kube_edu.apiserver.storage import Storage
+from kube_edu.apiserver.stored import Change, Decoder
 from kube_edu.apiserver.watchcache import WatchCache
-from kube_edu.apiserver.watchers import Watcher
-from kube_edu.etcd.messages import DeleteRangeRequest, PutRequest
+from kube_edu.apiserver.watchers import Audience, Watcher
+from kube_edu.etcd.messages import DeleteRangeRequest, KeyValue, PutRequest
 from tests.apiserver.fakes import LocalEtcd, pod
 
 PREFIX = "/registry/pods/"
@@ -104,5 +107,27 @@ def test_watchers_and_lists_see_what_a_look_at_everything_would_show(seed: int) 
             late.stop()
             watcher.stop()
         following.cancel()
+
+    asyncio.run(main())
+
+
+def test_what_everybody_has_read_is_held_by_nobody() -> None:
+    async def main() -> None:
+        audience = Audience(PREFIX)
+        everything = Selection(PREFIX, LabelSelector(), FieldSelector())
+        quick, slow = (audience.join(everything, 0, [], []) for _ in range(2))
+        told = []
+        for revision in range(1, 10):
+            kv = KeyValue(f"{PREFIX}default/web".encode(), 1, revision, revision, b"{}")
+            change = Change(kv.key.decode(), revision, Decoder().stored(kv), None)
+            audience.tell(change)
+            told.append(weakref.ref(change.event("ADDED")))
+        del change
+        assert len(quick.take(1000)) == 9
+        assert all(event() is not None for event in told)
+        assert len(slow.take(8)) == 8
+        gc.collect()
+        assert [event() is not None for event in told[:7]] == [False] * 7
+        assert [event.stored.revision for event in slow.take(1000)] == [9]
 
     asyncio.run(main())
