@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kube_edu.classroom.api_requests import MERGE_PATCH, PATH, Api, configmap, write_to_etcd
-from kube_edu.classroom.cached import cached_by
+from kube_edu.classroom.apiserver.cached import cached_by
+from kube_edu.classroom.apiserver.merge_patch import PATCHING
+from kube_edu.classroom.apiserver.onlookers import Onlookers
+from kube_edu.classroom.apiserver.reflecting import LIST_AND_WATCH
+from kube_edu.classroom.apiserver.requests import MERGE_PATCH, PATH, Api, configmap, write_to_etcd
+from kube_edu.classroom.apiserver.small_cache import WATCH_CACHE
 from kube_edu.classroom.exercise import Lab
 from kube_edu.classroom.guard import untouched
-from kube_edu.classroom.merge_patch import PATCHING
-from kube_edu.classroom.onlookers import Onlookers
-from kube_edu.classroom.reflecting import LIST_AND_WATCH
-from kube_edu.classroom.small_cache import WATCH_CACHE
 
 lab = Lab.written("06-api-server", PATCHING, LIST_AND_WATCH, WATCH_CACHE)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kube_edu.classroom.exercise import Lab
-from kube_edu.classroom.expose import EXPOSE
-from kube_edu.classroom.plan import PLAN
-from kube_edu.classroom.replicas import REPLICAS, replicas_by
+from kube_edu.classroom.workloads.expose import EXPOSE
+from kube_edu.classroom.workloads.plan import PLAN
+from kube_edu.classroom.workloads.replicas import REPLICAS, replicas_by
 
 lab = Lab.written("02-declarative", EXPOSE, PLAN, REPLICAS)
 __all__ = ["check", "hint", "lab", "predict", "replicas_by"]

@@ -7,10 +7,10 @@ from typing import Any
 
 from kube_edu.classroom.exercise import Lab
 from kube_edu.classroom.guard import untouched
-from kube_edu.classroom.raft_disk import SURVIVES
-from kube_edu.classroom.raft_majority import ENOUGH
-from kube_edu.classroom.raft_timeout import TIMEOUT
-from kube_edu.classroom.raft_vote import VOTE
+from kube_edu.classroom.raft.disk import SURVIVES
+from kube_edu.classroom.raft.majority import ENOUGH
+from kube_edu.classroom.raft.timeout import TIMEOUT
+from kube_edu.classroom.raft.vote import VOTE
 from kube_edu.raft import Rules
 
 lab = Lab.written("04-raft-elections", ENOUGH, TIMEOUT, VOTE, SURVIVES)

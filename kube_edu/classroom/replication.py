@@ -3,11 +3,11 @@ commit_rule."""
 
 from __future__ import annotations
 
-from kube_edu.classroom.append_rule import APPEND
-from kube_edu.classroom.commit_rule import COMMIT
 from kube_edu.classroom.exercise import Lab
-from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.repair_rule import REPAIR
+from kube_edu.classroom.raft.append_rule import APPEND
+from kube_edu.classroom.raft.commit_rule import COMMIT
+from kube_edu.classroom.raft.lab import World
+from kube_edu.classroom.raft.repair_rule import REPAIR
 
 
 def refusals(world: World) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from kube_edu import Cluster
-from kube_edu.classroom.api_requests import MERGE_PATCH, PATH, Api, configmap, write_to_etcd
 from kube_edu.classroom.api_server import cached_by, patched_by, seen_through
-from kube_edu.classroom.onlookers import Onlookers
+from kube_edu.classroom.apiserver.onlookers import Onlookers
+from kube_edu.classroom.apiserver.requests import MERGE_PATCH, PATH, Api, configmap, write_to_etcd
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kube_edu.classroom.etcd_cluster import EtcdCluster
+from kube_edu.classroom.etcd.cluster import EtcdCluster
 from tests.etcd.members import OURS, Members
 
 pytestmark = pytest.mark.xdist_group("etcdctl")

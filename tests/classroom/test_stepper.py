@@ -3,8 +3,8 @@ comes after it."""
 
 import pytest
 
-from kube_edu.classroom.raft_dramas import DRAMAS
-from kube_edu.classroom.stepper import Stepper
+from kube_edu.classroom.raft.dramas import DRAMAS
+from kube_edu.classroom.raft.stepper import Stepper
 
 
 def stepper(name="stale leader returns"):

@@ -4,9 +4,9 @@ and where it parts from the reference's."""
 import pytest
 
 from kube_edu.classroom.elections import lab, rules
-from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plans import bereaved, rivals, survivors
-from kube_edu.classroom.raft_search import live, safe
+from kube_edu.classroom.raft.lab import World
+from kube_edu.classroom.raft.plans import bereaved, rivals, survivors
+from kube_edu.classroom.raft.search import live, safe
 from kube_edu.raft import Rules
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kube_edu.classroom.etcd_cluster import EtcdCluster
+from kube_edu.classroom.etcd.cluster import EtcdCluster
 from kube_edu.classroom.keys import compare, frozen_at_work, put
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from kube_edu import Cluster
-from kube_edu.classroom.api_requests import MERGE_PATCH, PATH, Api, configmap
-from kube_edu.classroom.onlookers import Onlookers
+from kube_edu.classroom.apiserver.onlookers import Onlookers
+from kube_edu.classroom.apiserver.requests import MERGE_PATCH, PATH, Api, configmap
 from kube_edu.viz import request_walk
 
 STATIONS = ["What is asked?", "Who are you?", "May you?", "Should it be changed?",

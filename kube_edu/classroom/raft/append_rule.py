@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from kube_edu.classroom.guard import Guard, Slip
-from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_rules import RuleRun, exercise
-from kube_edu.classroom.raft_scenes import FIGURE_7, scene
+from kube_edu.classroom.raft.lab import World
+from kube_edu.classroom.raft.rules import RuleRun, exercise
+from kube_edu.classroom.raft.scenes import FIGURE_7, scene
 from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.raft import Entry, Log, Message, Rules, SafetyError
 from kube_edu.raft.rules import append_entries

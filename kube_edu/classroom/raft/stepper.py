@@ -16,8 +16,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plan import MICRO, TICK, Act, Plan
+from kube_edu.classroom.raft.lab import World
+from kube_edu.classroom.raft.plan import MICRO, TICK, Act, Plan
 from kube_edu.raft import Rules
 from kube_edu.trace import Event
 from kube_edu.viz import Figure, ring, space_time
@@ -65,7 +65,7 @@ class Stepper:
         return self.go(sum(time <= seconds for _, time in self._moments) - 1)
 
     def do(self, what: str, *who: str, **more: Any) -> Stepper:
-        """Interfere, now: the acts are those of `raft_lab.Act`."""
+        """Interfere, now: the acts are those of `raft.lab.Act`."""
         at = (round(self.world.now * MICRO) | 1) / MICRO
         act = Act(at, what, who, **more)
         seconds = max(self.plan.seconds, at + AFTERWARDS)

@@ -7,10 +7,10 @@ import re
 import shlex
 from typing import Any, NoReturn
 
-from kube_edu.classroom.etcd_client import compare
-from kube_edu.classroom.etcd_client import delete as op_delete
-from kube_edu.classroom.etcd_client import get as op_get
-from kube_edu.classroom.etcd_client import put as op_put
+from kube_edu.classroom.etcd.client import compare
+from kube_edu.classroom.etcd.client import delete as op_delete
+from kube_edu.classroom.etcd.client import get as op_get
+from kube_edu.classroom.etcd.client import put as op_put
 from kube_edu.etcd import EtcdClient, EtcdError
 from kube_edu.etcd.messages import (
     CompactionRequest,

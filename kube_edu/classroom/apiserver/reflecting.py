@@ -12,10 +12,10 @@ from typing import Any
 from kube_edu import Cluster
 from kube_edu.api.meta import Object
 from kube_edu.api.status import ApiError
+from kube_edu.classroom.apiserver.told_history import History, ToldWatch
 from kube_edu.classroom.exercise import Exercise, Verdict, failed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.search import without_one
-from kube_edu.classroom.told_history import History, ToldWatch
 from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial
 from kube_edu.client.reflector import list_and_watch
 from kube_edu.host import Host

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 from kube_edu.classroom.checkers import raft_safety
 from kube_edu.classroom.checkers.violation import Violation
 from kube_edu.classroom.exercise import Exercise
-from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plan import Plan
-from kube_edu.classroom.raft_plans import Family, mixed
+from kube_edu.classroom.raft.lab import World
+from kube_edu.classroom.raft.plan import Plan
+from kube_edu.classroom.raft.plans import Family, mixed
 from kube_edu.classroom.trial import Answer, Failure, Judge, Trial
 from kube_edu.trace import Event, Trace
 from kube_edu.viz import Figure, space_time

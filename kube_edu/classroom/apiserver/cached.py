@@ -12,9 +12,9 @@ from kube_edu.apiserver.storage import Storage
 from kube_edu.apiserver.stored import Change, Stored
 from kube_edu.apiserver.watchcache import Found, WatchCache
 from kube_edu.apiserver.watchers import Audience, Watcher
-from kube_edu.classroom.api_requests import PATH, Api, configmap
+from kube_edu.classroom.apiserver.onlookers import Onlookers
+from kube_edu.classroom.apiserver.requests import PATH, Api, configmap
 from kube_edu.classroom.guard import untouched
-from kube_edu.classroom.onlookers import Onlookers
 
 CONFIGMAPS = "/registry/configmaps/"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kube_edu.classroom.append_rule import Page
-from kube_edu.classroom.raft_rules import RuleRun, exercise
-from kube_edu.classroom.raft_scenes import FIGURE_7, scene
+from kube_edu.classroom.raft.append_rule import Page
+from kube_edu.classroom.raft.rules import RuleRun, exercise
+from kube_edu.classroom.raft.scenes import FIGURE_7, scene
 from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.raft import Log, Message, Rules
 from kube_edu.raft.rules import next_index

@@ -9,10 +9,10 @@ from typing import Any
 from kube_edu.classroom.checkers.raft_safety import leader_completeness
 from kube_edu.classroom.exercise import prose
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_member import Disk
-from kube_edu.classroom.raft_plans import blackout, rivals, weather
-from kube_edu.classroom.raft_search import Played, exercise, holds, live, safe
+from kube_edu.classroom.raft.lab import World
+from kube_edu.classroom.raft.member import Disk
+from kube_edu.classroom.raft.plans import blackout, rivals, weather
+from kube_edu.classroom.raft.search import Played, exercise, holds, live, safe
 from kube_edu.raft import HardState, RaftNode
 from kube_edu.viz.tables import Table
 

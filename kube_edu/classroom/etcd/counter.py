@@ -7,8 +7,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.etcd_client import Etcd, Unanswered, compare, put
-from kube_edu.classroom.store_runs import MEMBER_DIES, Deed, Run, Story, exercise
+from kube_edu.classroom.etcd.client import Etcd, Unanswered, compare, put
+from kube_edu.classroom.etcd.runs import MEMBER_DIES, Deed, Run, Story, exercise
 from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.etcd.messages import EventType
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kube_edu import Cluster
 from kube_edu.apiserver.admission import Attributes
-from kube_edu.classroom.admission import (
+from kube_edu.classroom.apiserver.admission import (
     ALIKE,
     ALSO,
     BAD,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kube_edu.classroom.raft_scenes import scene
+from kube_edu.classroom.raft.scenes import scene
 
 ELECTION, SPLIT_VOTE = scene("one election"), scene("split vote")
 STALE_LEADER, UNEQUAL_LOGS = scene("stale leader"), scene("unequal logs")

@@ -10,8 +10,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.etcd_client import Etcd, compare, delete, put
-from kube_edu.classroom.store_runs import (
+from kube_edu.classroom.etcd.client import Etcd, compare, delete, put
+from kube_edu.classroom.etcd.runs import (
     CLIENTS,
     FROZEN,
     MEMBER_DIES,

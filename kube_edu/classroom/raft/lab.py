@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.raft_member import Disk, Member, shown
-from kube_edu.classroom.raft_plan import DELAY, MICRO, TICK, Act, Plan, names
+from kube_edu.classroom.raft.member import Disk, Member, shown
+from kube_edu.classroom.raft.plan import DELAY, MICRO, TICK, Act, Plan, names
 from kube_edu.etcd.raft_trace import appended, described, written
 from kube_edu.raft import (
     ConfChange,

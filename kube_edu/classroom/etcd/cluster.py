@@ -13,8 +13,8 @@ from functools import partial
 from typing import TypeVar
 
 from kube_edu import parts
-from kube_edu.classroom.etcd_client import Etcd
-from kube_edu.classroom.etcdctl import etcdctl
+from kube_edu.classroom.etcd.client import Etcd
+from kube_edu.classroom.etcd.etcdctl import etcdctl
 from kube_edu.cluster import Output
 from kube_edu.etcd import EtcdClient, EtcdServer
 from kube_edu.etcd.messages import CompactionRequest, Event, RangeRequest

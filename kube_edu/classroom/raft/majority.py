@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any
 
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plan import names
-from kube_edu.classroom.raft_plans import halves, losses, rivals
-from kube_edu.classroom.raft_search import Played, exercise
+from kube_edu.classroom.raft.lab import World
+from kube_edu.classroom.raft.plan import names
+from kube_edu.classroom.raft.plans import halves, losses, rivals
+from kube_edu.classroom.raft.search import Played, exercise
 from kube_edu.classroom.trial import Reasons
 from kube_edu.raft import ConfState, RaftNode
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.etcd_client import RESULTS, TARGETS, Etcd, Unanswered, Watch, WatchAnswer
-from kube_edu.classroom.etcd_cluster import EtcdCluster
+from kube_edu.classroom.etcd.client import RESULTS, TARGETS, Etcd, Unanswered, Watch, WatchAnswer
+from kube_edu.classroom.etcd.cluster import EtcdCluster
 from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import Slip
 from kube_edu.classroom.search import without_one

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from random import Random
 
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plan import Plan
-from kube_edu.classroom.raft_plans import bereaved, healthy, slow_network
-from kube_edu.classroom.raft_search import Played, exercise, live, safe
+from kube_edu.classroom.raft.lab import World
+from kube_edu.classroom.raft.plan import Plan
+from kube_edu.classroom.raft.plans import bereaved, healthy, slow_network
+from kube_edu.classroom.raft.search import Played, exercise, live, safe
 from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.raft import Rules
 from kube_edu.raft.rules import election_timeout

@@ -10,7 +10,7 @@ from typing import Any
 from kube_edu.api.status import ApiError
 from kube_edu.apiserver.stored import Change
 from kube_edu.apiserver.watchcache import WatchCache
-from kube_edu.classroom.cached import live
+from kube_edu.classroom.apiserver.cached import live
 from kube_edu.classroom.exercise import Exercise, Verdict, failed
 from kube_edu.classroom.guard import Guard, Slip
 from kube_edu.classroom.search import without_one

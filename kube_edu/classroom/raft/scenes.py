@@ -8,7 +8,7 @@ from dataclasses import replace
 from random import Random
 
 from kube_edu.classroom.exercise import prose
-from kube_edu.classroom.raft_plan import ACTS, Act, Plan, names
+from kube_edu.classroom.raft.plan import ACTS, Act, Plan, names
 
 Terms = tuple[int, ...]
 """A log, as the terms of its entries."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.etcd_client import RETRY, Change, Etcd, Kv, Listing, WatchAnswer, put
-from kube_edu.classroom.store_runs import ClientOf, Run, Story, WatchOf, exercise
+from kube_edu.classroom.etcd.client import RETRY, Change, Etcd, Kv, Listing, WatchAnswer, put
+from kube_edu.classroom.etcd.runs import ClientOf, Run, Story, WatchOf, exercise
 from kube_edu.classroom.trial import Failure, Reasons
 from kube_edu.etcd.messages import EventType, WatchCreateRequest, WatchResponse
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from kube_edu.classroom.raft_plan import Act, Plan, names
-from kube_edu.classroom.raft_scenes import diverged
+from kube_edu.classroom.raft.plan import Act, Plan, names
+from kube_edu.classroom.raft.scenes import diverged
 
 CALM = 6.0
 """Seconds without a disturbance after which somebody must lead."""

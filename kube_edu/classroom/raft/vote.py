@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kube_edu.classroom.guard import Guard
-from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plans import (
+from kube_edu.classroom.raft.lab import World
+from kube_edu.classroom.raft.plans import (
     bereaved,
     old_leader,
     rivals,
@@ -15,7 +15,7 @@ from kube_edu.classroom.raft_plans import (
     survivors,
     weather,
 )
-from kube_edu.classroom.raft_search import Played, exercise
+from kube_edu.classroom.raft.search import Played, exercise
 from kube_edu.classroom.trial import Reasons
 from kube_edu.raft import Entry, Message, MessageType, Rules, Voter
 from kube_edu.raft.rules import grant_vote

@@ -15,9 +15,9 @@ from typing import Any
 from kube_edu.classroom.checkers.raft_safety import check as check_promises
 from kube_edu.classroom.exercise import Exercise
 from kube_edu.classroom.guard import untouched
-from kube_edu.classroom.raft_lab import World
-from kube_edu.classroom.raft_plan import Plan
-from kube_edu.classroom.raft_scenes import random_plans
+from kube_edu.classroom.raft.lab import World
+from kube_edu.classroom.raft.plan import Plan
+from kube_edu.classroom.raft.scenes import random_plans
 from kube_edu.classroom.trial import Answer, Failure, Judge, Trial
 from kube_edu.raft import Rules
 from kube_edu.trace import Event, Trace

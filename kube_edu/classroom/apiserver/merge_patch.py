@@ -9,7 +9,7 @@ from typing import Any
 
 from kube_edu import Cluster
 from kube_edu.api.patch import merge_patch
-from kube_edu.classroom.api_requests import MERGE_PATCH, Api
+from kube_edu.classroom.apiserver.requests import MERGE_PATCH, Api
 from kube_edu.classroom.exercise import Exercise, Verdict, failed
 from kube_edu.classroom.guard import Guard, first_difference
 from kube_edu.classroom.trial import Failure, Judge, Reasons, Trial

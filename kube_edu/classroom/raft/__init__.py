@@ -1,0 +1,1 @@
+"""The exercises, scenes and searches of the labs on Raft (04, 05)."""
