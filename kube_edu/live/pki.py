@@ -74,9 +74,12 @@ class Pki:
 
     def etcd(self, names: Sequence[str]) -> Tls:
         """The TLS side of etcd, whose clients must have a certificate of etcd's authority. That of
-        the API server (pki/apiserver-etcd-client) is there then too."""
+        the API server (pki/apiserver-etcd-client) is there then too, and etcdctl may come with
+        etcd/server or etcd/healthcheck-client, as Kubernetes' documentation has it."""
         pair = self.folder / "etcd/server"
-        self.etcd_ca.sign(pair, Identity(names[0]), names)
+        self.etcd_ca.sign(pair, Identity(names[0]), names, client=True)
+        healthcheck = Identity("kube-etcd-healthcheck-client")
+        self.etcd_ca.sign(self.folder / "etcd/healthcheck-client", healthcheck)
         self._client_pair("apiserver-etcd-client", "")
         return Tls(f"{pair}.crt", f"{pair}.key", str(self.etcd_ca.certificate))
 
@@ -136,19 +139,23 @@ class Authority:
         )
         _store(path, self._certificate, self._key)
 
-    def sign(self, path: Path, subject: Identity, names: Sequence[str] = ()) -> None:
-        """See that there is a valid pair at a path: for a server of these names, or a client."""
-        wanted = [_general_name(name) for name in names]
+    def sign(
+        self, path: Path, subject: Identity, names: Sequence[str] = (), *, client: bool = False
+    ) -> None:
+        """See that there is a valid pair at a path: for a server of these names (which may be a
+        `client` too), or without names for a client."""
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH] if names else []
+        if client or not names:
+            usages.append(ExtendedKeyUsageOID.CLIENT_AUTH)
+        wanted: list[x509.ExtensionType] = [x509.ExtendedKeyUsage(usages)]
+        if names:
+            wanted.append(x509.SubjectAlternativeName([_general_name(name) for name in names]))
         kept = _load(path)
         if kept is not None and self._fits(kept[0], _name(subject), wanted):
             return
         key = ec.generate_private_key(ec.SECP256R1())
-        usage = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
-        extensions = [
-            x509.ExtendedKeyUsage([usage]),
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
-            *([x509.SubjectAlternativeName(wanted)] if wanted else []),
-        ]
+        by = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        extensions = [*wanted, by]
         certificate = self._issue(
             _name(subject), key.public_key(), CERTIFICATE_VALIDITY, extensions
         )
@@ -207,14 +214,15 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256())
 
     def _fits(
-        self, kept: x509.Certificate, subject: x509.Name, names: list[x509.GeneralName]
+        self, kept: x509.Certificate, subject: x509.Name, wanted: list[x509.ExtensionType]
     ) -> bool:
         try:
             kept.verify_directly_issued_by(self._certificate)
         except Exception:  # a wrong signature, issuer or kind of key: made by someone else
             return False
-        found = [list(names) for names in _alternative_names(kept)]
-        return _valid(kept) and kept.subject == subject and found == ([names] if names else [])
+        told = (x509.ExtendedKeyUsage, x509.SubjectAlternativeName)
+        found = [e.value for e in kept.extensions if isinstance(e.value, told)]
+        return _valid(kept) and kept.subject == subject and found == wanted
 
 
 def _usage(*, authority: bool) -> x509.KeyUsage:
@@ -249,13 +257,6 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _alternative_names(
-    signed: x509.Certificate | x509.CertificateSigningRequest,
-) -> list[x509.SubjectAlternativeName]:
-    values = (extension.value for extension in signed.extensions)
-    return [value for value in values if isinstance(value, x509.SubjectAlternativeName)]
 
 
 def _valid(certificate: x509.Certificate) -> bool:

@@ -247,6 +247,12 @@ def test_reviews_tell_what_is_allowed_and_by_which_role() -> None:
         rules = {**kind, "kind": "SelfSubjectRulesReview", "spec": {"namespace": "default"}}
         told = await as_alice(world, "POST", f"{REVIEWS}/selfsubjectrulesreviews", rules)
         assert rule("list", "configmaps") in told.body["status"]["resourceRules"]
+        assert told.body["status"]["incomplete"] is False
+        node = Peer(common_name="system:node:n", organizations=("system:nodes",))
+        told = await world.raw("POST", f"{REVIEWS}/selfsubjectrulesreviews", rules, node)
+        why = "node authorizer doesn't support user rule resolution"
+        assert told.body["status"]["incomplete"] is True
+        assert told.body["status"]["evaluationError"] == why
         local = {**hers, "kind": "LocalSubjectAccessReview"}
         other = f"{REVIEWS}/namespaces/kube-system/localsubjectaccessreviews"
         assert (await world.raw("POST", other, local)).status == 400

@@ -38,7 +38,8 @@ def test_what_kubectl_writes_etcdctl_reads() -> None:
             key = "/registry/services/specs/default/web"
             assert key in etcdctl(up, "get", "--prefix", "/registry/services", "--keys-only")
             assert '"port":80' in etcdctl(up, "get", "--print-value-only", key)
-            assert "is healthy" in etcdctl(up, "endpoint", "health")
+            for pair in ("apiserver-etcd-client", "etcd/server", "etcd/healthcheck-client"):
+                assert "is healthy" in etcdctl(up, "endpoint", "health", key=pair), pair
             # a certificate of the API server's authority is not one of etcd's
             assert "context deadline exceeded" in etcdctl(up, "get", key, key="apiserver")
         finally:

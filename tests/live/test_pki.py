@@ -96,8 +96,11 @@ def test_the_folder_is_kubeadms(tmp_path: Path) -> None:
     pki = Pki(tmp_path)
     pki.server("apiserver", "control-1", NAMES)
     pki.client("apiserver-kubelet-client", "control-1")
+    pki.etcd(NAMES)
     files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
     assert files == [
+        "pki/apiserver-etcd-client.crt",
+        "pki/apiserver-etcd-client.key",
         "pki/apiserver-kubelet-client.crt",
         "pki/apiserver-kubelet-client.key",
         "pki/apiserver.crt",
@@ -106,6 +109,10 @@ def test_the_folder_is_kubeadms(tmp_path: Path) -> None:
         "pki/ca.key",
         "pki/etcd/ca.crt",
         "pki/etcd/ca.key",
+        "pki/etcd/healthcheck-client.crt",
+        "pki/etcd/healthcheck-client.key",
+        "pki/etcd/server.crt",
+        "pki/etcd/server.key",
         "pki/sa.key",
         "pki/sa.pub",
     ]

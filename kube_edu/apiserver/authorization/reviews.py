@@ -85,12 +85,14 @@ class Reviews:
         if not namespace:
             raise bad_request("no namespace on request")
         rules = self._rbac.rules(call.user, namespace)
-        return {
+        status: Object = {
             "resourceRules": [rule for rule in rules if "resources" in rule],
             "nonResourceRules": [rule for rule in rules if "nonResourceURLs" in rule],
-            # What the Node authorizer allows depends on the objects, and is not in any list.
             "incomplete": "system:nodes" in call.user.groups,
         }
+        if status["incomplete"]:  # what it allows depends on the objects, and is not in any list
+            status["evaluationError"] = "node authorizer doesn't support user rule resolution"
+        return status
 
     # --- authentication
 
