@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from kube_edu.api import quantity
 from kube_edu.api.meta import Object
+from kube_edu.api.podresources import add, pod_total
 from kube_edu.api.resources import resource_of
 
 Usage = dict[str, Decimal]
@@ -52,7 +53,7 @@ def total(objects: Sequence[Object]) -> Usage:
     """What they take together."""
     together: Usage = {}
     for obj in objects:
-        together = _added(together, usage(obj))
+        together = add(together, usage(obj))
     return together
 
 
@@ -88,29 +89,12 @@ def _pod(pod: Object) -> Usage:
 
 
 def pod_resources(spec: Object, part: str) -> Usage:
-    """What the containers of a pod state together as "requests" or "limits"; or an init container,
-    if that is more. Init containers that stay (the sidecars) count with both
-    (pkg/api/v1/resource/helpers.go)."""
-    sidecars: Usage = {}
-    largest: Usage = {}
-    for container in spec.get("initContainers") or ():
-        stated = _amounts(container, part)
-        if container.get("restartPolicy") == "Always":
-            sidecars, stated = _added(sidecars, stated), {}
-        starting = _added(sidecars, stated)
-        largest |= {n: v for n, v in starting.items() if v > largest.get(n, Decimal(-1))}
-    running = sidecars
-    for container in spec["containers"]:
-        running = _added(running, _amounts(container, part))
-    together = {n: max(v, running.get(n, v)) for n, v in {**running, **largest}.items()}
+    """What the containers of a pod state together as "requests" or "limits", and its overhead."""
+    together = pod_total(spec, lambda container: _amounts(container, part))
     overhead = {n: quantity.parse(v) for n, v in (spec.get("overhead") or {}).items()}
     if part == "limits":
         overhead = {n: v for n, v in overhead.items() if n in together}
-    return _added(together, overhead)
-
-
-def _added(a: Usage, b: Usage) -> Usage:
-    return {name: a.get(name, Decimal(0)) + b.get(name, Decimal(0)) for name in {**a, **b}}
+    return add(together, overhead)
 
 
 def _amounts(container: Object, part: str) -> Usage:

@@ -9,10 +9,10 @@ import asyncio
 
 from kube_edu.api import meta
 from kube_edu.api.meta import Object
+from kube_edu.api.podresources import add
 from kube_edu.scheduler.resources import (
     DEFAULT_REQUEST,
     Resources,
-    add,
     amounts,
     requests,
     subtract,

@@ -5,10 +5,11 @@ Source: kubernetes, pkg/api/v1/resource/helpers.go and pkg/scheduler/util/pod_re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from kube_edu.api import quantity
 from kube_edu.api.meta import Object
+from kube_edu.api.podresources import add, pod_total
 
 Resources = dict[str, int]
 
@@ -26,20 +27,9 @@ def amounts(quantities: Mapping[str, str]) -> Resources:
 
 
 def requests(pod: Object, default: Resources | None = None) -> Resources:
-    """What a pod requests: its containers together, or an init container if that needs more.
-    Init containers that stay (restartPolicy Always, the sidecars) count with both."""
-    spec = pod["spec"]
-    sidecars: Resources = {}
-    largest: Resources = {}
-    for container in spec.get("initContainers") or ():
-        asked = _container(container, default)
-        if container.get("restartPolicy") == "Always":
-            sidecars = add(sidecars, asked)
-            asked = {}
-        largest = _larger(largest, add(sidecars, asked))
-    running = total(_container(c, default) for c in spec.get("containers") or ())
-    overhead = amounts(spec.get("overhead") or {})
-    return add(_larger(largest, add(running, sidecars)), overhead)
+    """What a pod requests, and its overhead."""
+    together = pod_total(pod["spec"], lambda container: _container(container, default))
+    return add(together, amounts(pod["spec"].get("overhead") or {}))
 
 
 def _container(container: Object, default: Resources | None) -> Resources:
@@ -47,20 +37,5 @@ def _container(container: Object, default: Resources | None) -> Resources:
     return {**(default or {}), **asked}
 
 
-def add(a: Resources, b: Resources) -> Resources:
-    return {name: a.get(name, 0) + b.get(name, 0) for name in {**a, **b}}
-
-
-def total(parts: Iterable[Resources]) -> Resources:
-    result: Resources = {}
-    for part in parts:
-        result = add(result, part)
-    return result
-
-
 def subtract(a: Resources, b: Resources) -> Resources:
     return {name: a.get(name, 0) - b.get(name, 0) for name in {**a, **b}}
-
-
-def _larger(a: Resources, b: Resources) -> Resources:
-    return {name: max(a.get(name, 0), b.get(name, 0)) for name in {**a, **b}}

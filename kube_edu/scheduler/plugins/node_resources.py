@@ -7,9 +7,10 @@ balanced_allocation.go.
 from __future__ import annotations
 
 from kube_edu.api.meta import Object
+from kube_edu.api.podresources import add
 from kube_edu.scheduler.cache import NodeInfo
 from kube_edu.scheduler.framework import MAX_NODE_SCORE, CycleState
-from kube_edu.scheduler.resources import DEFAULT_REQUEST, Resources, add, requests
+from kube_edu.scheduler.resources import DEFAULT_REQUEST, Resources, requests
 
 
 class NodeResourcesFit:
